@@ -1,0 +1,159 @@
+"""TOML or arguments → a checked `Plan`. Errors name the key and the remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import PlanError
+from bench.model import CONNECTIONS, KINDS, Message, Plan
+
+_MAX_BYTES = 1_000_000
+_MAX_PROMPT_CHARACTERS = 200_000
+_RESERVED = ("model", "messages", "stream", "stream_options", "n")
+_adapter = TypeAdapter(Plan)
+
+TEMPLATE = """\
+# A plan for regionbench: every key is optional and shown with its default.
+# Run it with: regionbench run plan.toml
+
+catalogue = "xai"          # xai, fleet (local, simulated), or the path of a TOML file of your own
+endpoints = []             # names from the catalogue; empty: all of them
+model = "auto"             # auto: a model that every measured endpoint lists
+kinds = ["chat"]           # chat, models (GET /v1/models), edge (the same without a key: free)
+connections = ["warm"]     # warm: kept alive and warmed first; cold: a new connection every time
+stream = true              # false: the whole answer at once (carries the server's own timing)
+http2 = false
+
+rounds = 30                # each round asks every endpoint once, in random order
+warmup_rounds = 1          # rounds in front whose rows are kept but not counted
+seed = 1                   # draws the orders
+# rate = 2.0               # open loop: requests per second over all endpoints; absent: closed loop
+pause_ms = 0.0             # closed loop: wait between requests
+concurrency = 1            # requests in flight at once, each on a connection of its own
+timeout_s = 60.0           # for a whole request, from first act to last byte
+
+# The request. Every endpoint of a round is sent the same bytes; a nonce of constant length, one a
+# round, goes in front of the first message so that prompt caches do not answer.
+[[messages]]
+role = "user"
+content = "Answer with one word: which planet do we live on?"
+
+[parameters]
+max_completion_tokens = 16
+# reasoning_effort = "none"   # absent: what the catalogue says of the model
+"""
+
+
+def make_plan(values: Mapping[str, Any] | None = None, **more: Any) -> Plan:
+    """A checked plan from keys of `Plan`; what is absent has the default.
+
+    Raises PlanError, naming the first key that is wrong and what to write instead.
+    """
+    merged = {**(values or {}), **more}
+    _reject_unknown(merged)
+    try:
+        plan = _adapter.validate_python(merged)
+    except ValidationError as error:
+        raise PlanError(_complaint(error)) from None
+    for complaint in _complaints(plan):
+        raise PlanError(f"plan: {complaint}")
+    return plan
+
+
+def read_plan(path: Path, **more: Any) -> Plan:
+    """The plan in a TOML file, overridden by ``more``. Raises PlanError naming file and key."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise PlanError(
+            f"cannot read the plan {path}: {error.strerror}; `regionbench init` writes one"
+        ) from None
+    if len(data) > _MAX_BYTES:
+        raise PlanError(f"{path}: larger than {_MAX_BYTES} bytes; this is not a plan")
+    try:
+        return make_plan(tomllib.loads(data.decode("utf-8")), **more)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PlanError(f"{path}: not valid TOML: {error}") from None
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from None
+
+
+def read_prompt(path: Path) -> tuple[Message, ...]:
+    """A prompt file as one user message. Raises PlanError when it cannot be read or is too long."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_PROMPT_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise PlanError(f"cannot read the prompt file {path}: {reason}") from None
+    return (Message("user", text),)
+
+
+def plan_sha256(plan: Plan) -> str:
+    """Digest of everything a plan says: runs with equal digests measured the same thing."""
+    return hashlib.sha256(canonical(dataclasses.asdict(plan))).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON spelling of a value: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", errors="surrogatepass")
+
+
+def _reject_unknown(values: Mapping[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(Plan)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
+            raise PlanError(f"plan: there is no key {name!r}; {hint}")
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"plan: {place}: {first['msg']} (found {first['input']!r:.60})"
+
+
+def _complaints(plan: Plan) -> list[str]:
+    rules = {
+        "rounds: write 1 or more": plan.rounds >= 1,
+        "rounds: more than a million will not end; write less": plan.rounds <= 1_000_000,
+        "warmup_rounds: write 0 or more": plan.warmup_rounds >= 0,
+        "concurrency: write 1 to 256": 1 <= plan.concurrency <= 256,
+        "timeout_s: write more than 0 and at most 3600": 0 < plan.timeout_s <= 3600,
+        "pause_ms: write 0 or more, at most an hour": 0 <= plan.pause_ms <= 3_600_000,
+        "rate: write requests per second, more than 0 and at most 10000": plan.rate is None
+        or 0 < plan.rate <= 10_000,
+        "rate and pause_ms exclude each other: an open loop has no pauses": not (
+            plan.rate and plan.pause_ms
+        ),
+        f"kinds: name at least one of {', '.join(KINDS)}": bool(plan.kinds),
+        f"connections: name at least one of {', '.join(CONNECTIONS)}": bool(plan.connections),
+        "clients: name at least one": bool(plan.clients),
+        "messages: write at least one, none of them empty": bool(plan.messages)
+        and all(message.content.strip() for message in plan.messages),
+        f"messages: at most {_MAX_PROMPT_CHARACTERS} characters together": sum(
+            len(message.content) for message in plan.messages
+        )
+        <= _MAX_PROMPT_CHARACTERS,
+    }
+    complaints = [text for text, holds in rules.items() if not holds]
+    taken = [name for name in _RESERVED if name in plan.parameters]
+    if taken:
+        complaints.append(f"parameters.{taken[0]}: set by regionbench itself; remove it")
+    for name in ("kinds", "connections", "clients", "endpoints"):
+        values = getattr(plan, name)
+        if len(set(values)) != len(values):
+            complaints.append(f"{name}: something stands there twice; name each once")
+    return complaints
