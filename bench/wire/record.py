@@ -1,0 +1,109 @@
+"""When each thing happened to one request on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Layer = Literal["kernel", "socket"]
+
+
+class WireFault(Exception):
+    """The wire failed a request.
+
+    ``outcome`` and ``phase`` are words of `bench.model`; ``detail`` names the errno, the
+    certificate's verify code or the resolver's answer, never anything that was sent.
+    """
+
+    def __init__(self, outcome: str, phase: str, detail: str) -> None:
+        super().__init__(f"{outcome} in {phase}: {detail}")
+        self.outcome = outcome
+        self.phase = phase
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Bytes handed up by one read: when the call returned, when the kernel had them, and how long
+    after that this process was awake to take them."""
+
+    socket_ns: int
+    kernel_ns: int | None
+    late_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to connect: to where, for how long, and the errno that ended it (0: connected)."""
+
+    address: str
+    took_ns: int
+    errno: int
+
+
+@dataclass(slots=True)
+class Record:
+    """The marks of one request, filled in by the stream while it happens."""
+
+    deadline_ns: int
+    phase: str = "send"
+    dns_ns: int | None = None
+    tcp_ns: int | None = None
+    tls_ns: int | None = None
+    began_ns: int | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    send_ns: int | None = None
+    sent_ns: int | None = None
+    sent_id: int | None = None
+    sent_kernel_ns: int | None = None
+    body_done: bool = False
+    send_final: bool = False
+    arrivals: list[Arrival] = field(default_factory=list)
+    head: bytes = b""
+    first: int | None = None
+    bytes_in: int = 0
+    reused: bool = True
+    peer_ip: str | None = None
+    tls_version: str | None = None
+    rtt_ns: int | None = None
+    min_rtt_ns: int | None = None
+    retransmits: int | None = None
+    eof: bool = False
+    ragged_eof: bool = False
+    cancelled: bool = False
+    clock_step: bool = False
+
+    @property
+    def lead_ns(self) -> int:
+        """Time from the start of the request to its last byte: the phases of a new connection.
+
+        Summed rather than spanned, so that Python's work between two phases stays out.
+        """
+        return (self.dns_ns or 0) + (self.tcp_ns or 0) + (self.tls_ns or 0)
+
+    def failed_phase(self) -> str:
+        """The phase that this request had reached."""
+        return "body" if self.first is not None else self.phase
+
+    @property
+    def layer(self) -> Layer:
+        """The best layer that every arrival of this request has stamps from."""
+        stamped = self.sent_kernel_ns is not None and not self.clock_step
+        if stamped and self.arrivals and all(a.kernel_ns is not None for a in self.arrivals):
+            return "kernel"
+        return "socket"
+
+    def since_sent_ns(self, arrival: Arrival, layer: Layer) -> int | None:
+        """From the last request byte to ``arrival``, by the stamps of one layer."""
+        if layer == "kernel":
+            if self.sent_kernel_ns is None or arrival.kernel_ns is None or self.clock_step:
+                return None
+            return arrival.kernel_ns - self.sent_kernel_ns
+        return None if self.sent_ns is None else arrival.socket_ns - self.sent_ns
+
+    def since_start_ns(self, index: int) -> int | None:
+        """From the start of the request to its arrival number ``index``, by the best layer."""
+        if not self.arrivals:
+            return None
+        since = self.since_sent_ns(self.arrivals[index], self.layer)
+        return None if since is None else self.lead_ns + since
