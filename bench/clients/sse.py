@@ -1,0 +1,78 @@
+"""Server-sent events, incrementally: bytes in, the data of whole events out.
+
+Follows the parsing rules of the HTML standard's "Server-sent events" section for what an API
+sends: ``data`` and ``event`` fields, comments, any of the three line ends, a byte order mark.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_EVENT_BYTES = 4_000_000
+_LINE = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+
+
+class SseError(ValueError):
+    """The bytes are not an event stream; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its data lines joined by newlines, and its type."""
+
+    data: str
+    type: str = "message"
+
+
+class SseParser:
+    """Feed it chunks as they come; it gives the events that became complete with each."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._type = ""
+        self._size = 0
+        self._begun = False
+
+    @property
+    def unfinished(self) -> bool:
+        """True when bytes of an event wait for its end."""
+        return bool(self._data or self._rest.strip(b"\r\n"))
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Events completed by ``chunk``. Raises SseError for bad UTF-8 or an endless event."""
+        if not self._begun and chunk:
+            self._begun = True
+            chunk = chunk.removeprefix(_BOM)
+        self._size += len(chunk)
+        if self._size > MAX_EVENT_BYTES:
+            raise SseError(f"an event is larger than {MAX_EVENT_BYTES} bytes")
+        waiting = self._rest + chunk
+        # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
+        half = b"\r" if waiting.endswith(b"\r") else b""
+        lines = _LINE.split(waiting.removesuffix(b"\r"))
+        self._rest = lines.pop() + half
+        return [event for line in lines if (event := self._take(line)) is not None]
+
+    def _take(self, line: bytes) -> Event | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._type = value.decode("utf-8", "replace")
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data, kind = self._data, self._type
+        self._data, self._type, self._size = [], "", 0
+        if not data:
+            return None
+        try:
+            return Event(b"\n".join(data).decode("utf-8"), kind or "message")
+        except UnicodeDecodeError:
+            raise SseError("an event is not UTF-8") from None

@@ -1,0 +1,50 @@
+"""What many tests need: a certificate authority, a fleet, settings to send with."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from bench.clients import Settings
+from bench.key import Key
+from bench.simulator import Fleet
+from bench.wire.trust import trust
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority of the tests' own."""
+
+    ca: trustme.CA
+    file: Path
+
+    def server(self, *names: str) -> ssl.SSLContext:
+        """A server's context with a certificate for ``names``."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*names).configure_cert(context)
+        return context
+
+    def settings(self, timeout_s: float = 2.0, *, http2: bool = False) -> Settings:
+        """Client settings that believe this authority."""
+        return Settings(trust(self.file), Key("test-key"), timeout_s, http2)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One CA for the whole session."""
+    ca = trustme.CA()
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(file))
+    return Authority(ca, file)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """One typical fleet for all tests that only ask it."""
+    with Fleet.start(profile="typical", seed=1) as running:
+        yield running

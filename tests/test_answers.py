@@ -1,0 +1,187 @@
+"""Pure parsing of what servers say: events, errors, headers, usage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.clients.answer import Facts, take_document, take_event, usage_fields
+from bench.clients.outcome import (
+    MAX_ERROR_CHARACTERS,
+    classify,
+    clean,
+    describe_error,
+    milliseconds,
+    retry_after_s,
+)
+from bench.clients.sse import Event, SseError, SseParser
+from bench.model import OUTCOMES
+
+NOW = dt.datetime(2026, 6, 1, 12, 0, 0, tzinfo=dt.UTC)
+lines = st.text(st.characters(exclude_characters="\r\n\x00", codec="utf-8"), max_size=20)
+
+
+@given(st.lists(st.lists(lines, min_size=1, max_size=3), max_size=5), st.data())
+def test_events_do_not_depend_on_how_bytes_are_cut(
+    events: list[list[str]], data: st.DataObject
+) -> None:
+    """Any chunking and any of the three line ends give the same events."""
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    text = "".join("".join(f"data: {line}{end}" for line in event) + end for event in events)
+    raw = text.encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
+    parser, seen = SseParser(), []
+    for start, stop in zip([0, *cuts], [*cuts, len(raw)], strict=True):
+        seen += parser.feed(raw[start:stop])
+    seen += parser.feed(b"\n") if end == "\r" else []
+    assert [event.data for event in seen] == ["\n".join(event) for event in events]
+
+
+def test_comments_types_and_byte_order_mark() -> None:
+    """What is not data is not an event."""
+    parser = SseParser()
+    raw = b"\xef\xbb\xbf: ping\n\nevent: error\ndata:x\ndata: y\n\nid: 3\n\ndata\n\n"
+    assert parser.feed(raw) == [Event("x\ny", "error"), Event("")]
+
+
+def test_bad_utf8_and_endless_events_are_errors() -> None:
+    """Neither is passed on as if it were text."""
+    with pytest.raises(SseError, match="UTF-8"):
+        SseParser().feed(b"data: \xff\n\n")
+    parser = SseParser()
+    parser.feed(b"data: " + b"x" * 3_900_000)
+    with pytest.raises(SseError, match="larger"):
+        parser.feed(b"x" * 100_000)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_no_bytes_crash_the_event_parser(chunks: list[bytes]) -> None:
+    """Events or SseError, nothing else."""
+    parser = SseParser()
+    try:
+        for chunk in chunks:
+            parser.feed(chunk)
+    except SseError:
+        pass
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "delta", "content", "usage", "error", "code", "message", "model"]
+            ),
+            children,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_no_json_crashes_the_reading_of_answers(value: object) -> None:
+    """A lying server gets a row, not an exception."""
+    text = json.dumps(value)
+    facts = Facts()
+    take_event(facts, Event(text), 0)
+    take_document(facts, text.encode())
+    usage_fields(facts.usage)
+    assert facts.outcome is None or facts.outcome in OUTCOMES
+
+
+@given(st.integers(100, 599), st.binary(max_size=60), st.sampled_from(["chat", "models", "edge"]))
+def test_every_status_has_an_outcome(status: int, body: bytes, kind: str) -> None:
+    """And only 2xx is ok, save for the edge, which answers without a key."""
+    outcome = classify(status, body, kind)
+    assert outcome in OUTCOMES
+    assert (outcome == "ok") == (200 <= status < 300 or (kind == "edge" and status in EDGE))
+
+
+EDGE = (400, 401, 403, 404)
+
+
+@given(st.text() | st.binary().map(lambda b: b.decode("latin-1")))
+def test_error_texts_are_one_bounded_line(text: str) -> None:
+    """No control character of a server's reaches a terminal or a log."""
+    cleaned = clean(text)
+    assert len(cleaned) <= MAX_ERROR_CHARACTERS
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in cleaned)
+
+
+@pytest.mark.parametrize(
+    "echo", ["xai-abcdefghijk", "sk-12345", "xai-ab***********yz", "ab****wxyz"]
+)
+def test_what_looks_like_a_key_is_taken_out(echo: str) -> None:
+    """Also the abbreviated forms in which services echo one."""
+    body = json.dumps({"code": "invalid-argument", "error": f"Incorrect API key provided: {echo}."})
+    described = describe_error(body.encode())
+    assert echo not in described
+    assert "Incorrect API key" in described
+
+
+def test_an_unknown_body_is_length_and_hash() -> None:
+    """Error bodies are not stored verbatim."""
+    assert "secret" not in describe_error(b"<html>secret</html>")
+    assert describe_error(b"<html>secret</html>").startswith("19 bytes, sha256 ")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("7", 7.0),
+        ("999999999999", 3600.0),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        ("1e3", None),
+        ("٣", 3.0),
+        ("Mon, 01 Jun 2026 12:00:30 GMT", 30.0),
+        ("Mon, 01 Jun 2026 11:00:00 GMT", 0.0),
+        ("Mon, 99 Jun 2026 11:00:00 GMT", None),
+    ],
+)
+def test_retry_after_in_all_its_forms(value: str | None, seconds: float | None) -> None:
+    """Seconds, dates, the past, the absurd and junk."""
+    assert retry_after_s(value, NOW) == seconds
+
+
+@given(st.text(max_size=40))
+def test_no_header_crashes_its_reader(value: str) -> None:
+    """Whatever a header says."""
+    wait, took = retry_after_s(value, NOW), milliseconds(value)
+    assert wait is None or 0 <= wait <= 3600
+    assert took is None or (math.isfinite(took) and took >= 0)
+
+
+def test_recorded_usage_becomes_columns() -> None:
+    """The recorded answer: tokens, cached and reasoning tokens, cost in ticks of 1e-10 USD."""
+    usage = {
+        "prompt_tokens": 137,
+        "completion_tokens": 1,
+        "prompt_tokens_details": {"cached_tokens": 128},
+        "completion_tokens_details": {"reasoning_tokens": 116},
+        "cost_in_usd_ticks": 3293500,
+    }
+    assert usage_fields(usage) == {
+        "prompt_tokens": 137,
+        "completion_tokens": 1,
+        "reasoning_tokens": 116,
+        "cached_tokens": 128,
+        "cost_usd": pytest.approx(0.00032935),
+    }
+
+
+@pytest.mark.parametrize("absurd", [-1, 1.5, "3", True, None, 2**80])
+def test_absurd_counts_are_unknown(absurd: object) -> None:
+    """A count that cannot be one is not a number in a table."""
+    assert usage_fields({"prompt_tokens": absurd})["prompt_tokens"] is None
