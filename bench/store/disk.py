@@ -1,0 +1,162 @@
+"""The few things the store does to a disk. Tests put faults and power cuts here."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.errors import StoreError
+
+_ROOM = "free some space or choose another results folder"
+_REMEDIES = {
+    errno.ENOSPC: f"the disk is full: {_ROOM}",
+    errno.EDQUOT: f"the disk quota is used up: {_ROOM}",
+    errno.EFBIG: "a file may not grow further: raise the limit (ulimit -f)",
+    errno.EROFS: "the file system is read-only: choose another results folder",
+    errno.EACCES: "permission is missing: choose a results folder that you may write to",
+    errno.EPERM: "permission is missing: choose a results folder that you may write to",
+    errno.EEXIST: "it exists already: a run never writes into another's folder; start a new run",
+    errno.ENOENT: "it is not there: check the path, or whether the folder was removed meanwhile",
+    errno.ENOTDIR: "part of the path is a file: choose another results folder",
+    errno.EIO: "the disk reports an error: check it, and choose another results folder",
+    errno.ENOLCK: "the file system cannot lock files: choose a results folder on a local disk",
+    errno.EOPNOTSUPP: "the file system cannot lock files: choose a results folder on a local disk",
+    errno.EWOULDBLOCK: "another process is writing to it: wait for that run, or stop it",
+}
+_LOCK_ATTEMPTS = 50
+_LOCK_PAUSE_S = 0.002
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns an OSError into a StoreError that names what was done, why it failed and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"Could not {doing}: {reason(error)}.") from error
+
+
+def reason(error: OSError) -> str:
+    """Why, and the remedy, in words."""
+    known = _REMEDIES.get(error.errno or 0)
+    return known or f"{error.strerror or error}: check the folder, or choose another results folder"
+
+
+def make_folder(path: Path) -> None:
+    """A folder for the owner only; its parents must exist."""
+    os.mkdir(path, 0o700)  # noqa: PTH102 - one call per system call: tests count them
+
+
+def create(path: Path) -> int:
+    """A new file, open for appending, for the owner only."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def write(fd: int, data: bytes) -> int:
+    """One system call. How many bytes were taken: fewer than given is for the caller to judge."""
+    return os.write(fd, data)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """All of ``data``, in as many calls as it takes (one call takes at most 2 GiB)."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[write(fd, bytes(rest[: 1 << 30])) :]
+
+
+def truncate(fd: int, size: int) -> None:
+    """Cuts a file back to ``size``."""
+    os.ftruncate(fd, size)
+
+
+def sync(fd: int) -> None:
+    """Data and size of a file are on the disk when this returns."""
+    if sys.platform == "darwin":
+        # fsync there ends at the drive's cache; a power cut would still take the rows
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Names in a folder are on the disk when this returns."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Replaces ``target`` at once; before it, the old content is there, after it, the new."""
+    os.replace(source, target)  # noqa: PTH105 - as above
+
+
+def remove(path: Path) -> None:
+    """Removes a file if it can be; called only where something else has failed already."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 - as above
+
+
+def replace(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
+    """The file holds all of ``data``, or what it held before; never less, and also after a power
+    cut. ``check`` may refuse the new file, by raising, before it takes the old one's place."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        save(temporary, data)
+        if check is not None:
+            check(temporary)
+        rename(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def save(path: Path, data: bytes) -> None:
+    """A new file with ``data``, on the disk when this returns (its name: after `sync_folder`)."""
+    fd = create(path)
+    try:
+        write_all(fd, data)
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def lock(fd: int) -> None:
+    """Takes the file for this writer alone, or raises BlockingIOError.
+
+    It asks for a tenth of a second: a reader that looks whether the run lives holds the lock for
+    an instant.
+    """
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt + 1 == _LOCK_ATTEMPTS:
+                raise
+            time.sleep(_LOCK_PAUSE_S)
+    return None
+
+
+def locked(path: Path) -> bool:
+    """Whether a living process holds the file. The system drops a lock when its holder dies."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno == errno.EWOULDBLOCK
+    finally:
+        os.close(fd)
+    return False

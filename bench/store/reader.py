@@ -1,0 +1,174 @@
+"""Runs from disk. Reading never writes, and what could not be read is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import StoreError
+from bench.model import Caution
+from bench.store import disk, lines, parquet, runfile
+from bench.store.writer import SAMPLES
+
+_RERUN = "Measure again if the missing rows matter."
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """``run`` is run.json as it stands; ``rows`` hold every column, None where unknown."""
+
+    run: dict[str, Any]
+    rows: list[lines.Row]
+    cautions: tuple[Caution, ...] = ()
+
+
+def read_run(folder: Path) -> StoredRun:
+    """The run in a folder. StoreError names what makes it unreadable, and the remedy."""
+    # The lock before the status: the other way round, a run that finishes in between looks killed
+    live = disk.locked(folder / SAMPLES)
+    run, intact = runfile.read(folder)
+    cautions = [] if intact else [_edited(folder / runfile.NAME)]
+    rows, told = _rows(folder, run, live)
+    cautions += told
+    cautions += _missing(run, len(rows), live)
+    return StoredRun(run, rows, tuple(cautions))
+
+
+def _edited(path: Path) -> Caution:
+    return Caution(
+        "run_json_changed",
+        f"{path} is not as it was written: it was edited or damaged.",
+        "Trust its settings as far as you trust the edit; the rows have checksums of their own.",
+    )
+
+
+def _rows(folder: Path, run: dict[str, Any], live: bool) -> tuple[list[lines.Row], list[Caution]]:
+    """Parquet when run.json vouches for it, else the lines, which are the truth."""
+    told: list[Caution] = []
+    stored = run.get("stored")
+    record = stored.get("parquet") if isinstance(stored, dict) else None
+    if isinstance(record, dict) and run["status"] != "running":
+        try:
+            return parquet.verified(folder / parquet.NAME, record), told
+        except StoreError as error:
+            told.append(
+                Caution(
+                    "parquet_damaged",
+                    f"{error} The rows were read from {SAMPLES} instead.",
+                    f"Nothing is lost if no other caution says so; remove {parquet.NAME}.",
+                )
+            )
+    if run["status"] == "running" and not (folder / SAMPLES).exists():
+        return [], told  # killed before the first row
+    rows, more = read_lines(folder / SAMPLES, live)
+    return rows, told + more + _lost(folder / SAMPLES, len(rows), stored)
+
+
+def _lost(path: Path, rows: int, stored: Any) -> list[Caution]:
+    written = stored.get("rows") if isinstance(stored, dict) else None
+    if type(written) is not int or rows >= written:
+        return []
+    text = f"{path} holds {rows} of {written} rows that were written."
+    return [Caution("lost_rows", text, f"They were damaged or removed. {_RERUN}")]
+
+
+def read_lines(path: Path, live: bool = False) -> tuple[list[lines.Row], list[Caution]]:
+    """The rows of a samples.jsonl, and what is wrong with it."""
+    with disk.explained(f"read {path}"):
+        found = lines.scan(path)
+    return found.rows, list(_findings(path, found, live))
+
+
+def _findings(path: Path, found: lines.Scan, live: bool) -> Iterator[Caution]:
+    if found.tail and not live:
+        yield Caution("torn_tail", f"{path} ends in {_tail_words(found.tail)}.", _RERUN)
+    if found.damaged:
+        size = sum(stop - start for start, stop in found.damaged)
+        text = f"{path} has {len(found.damaged)} unreadable lines ({size} bytes) between its rows."
+        yield Caution("damaged_lines", text, f"Check the disk. {_RERUN}")
+    if found.missing_lines:
+        text = f"{path}: {found.missing_lines} rows are missing by their line numbers."
+        yield Caution("missing_lines", text, f"They were damaged or removed. {_RERUN}")
+    if found.doubled:
+        text = f"{path} holds {found.doubled} rows twice; each was counted once."
+        yield Caution("doubled_rows", text, "Check how the file was copied.")
+
+
+def _tail_words(tail: bytes) -> str:
+    whole = b"\n" in tail
+    return f"{'unreadable lines' if whole else 'a cut-off last line'}, {len(tail)} bytes"
+
+
+def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
+    scheduled, status = run["scheduled"], run["status"]
+    count = f"{max(scheduled - rows, 0)} of {scheduled} rows are missing"
+    if status == "running" and live:
+        return [
+            Caution("running", f"{run['run_id']} is still running: {rows} of {scheduled} rows.")
+        ]
+    if status == "running":
+        return [
+            Caution("killed", f"{run['run_id']} was killed before it finished: {count}.", _RERUN)
+        ]
+    if rows < scheduled:
+        return [Caution("incomplete", f"{run['run_id']} is {status}: {count}.", _RERUN)]
+    return []
+
+
+def read_runs(path: Path) -> list[StoredRun]:
+    """All runs at ``path``: a run folder, a folder of run folders, or one file of rows.
+
+    A run that cannot be read is skipped; the first of the others carries a caution that says so.
+    """
+    if path.is_file():
+        return [_read_file(path)]
+    if _is_run(path):
+        return [read_run(path)]
+    with disk.explained(f"read {path}"):
+        folders = sorted(folder for folder in path.iterdir() if _is_run(folder))
+    return _read_all(path, folders)
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (runfile.NAME, SAMPLES, parquet.NAME))
+
+
+def _read_all(path: Path, folders: list[Path]) -> list[StoredRun]:
+    runs, skipped = [], []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except StoreError as error:
+            skipped.append(Caution("unreadable_run", f"{folder.name} was skipped: {error}"))
+    if not runs:
+        why = skipped[0].text if skipped else "there is no run in it"
+        raise StoreError(f"Nothing to read in {path}: {why} Give a run folder or make a run first.")
+    runs[0] = replace(runs[0], cautions=(*runs[0].cautions, *skipped))
+    return runs
+
+
+def _read_file(path: Path) -> StoredRun:
+    if path.name == runfile.NAME:
+        return read_run(path.parent)
+    run, cautions = _neighbour(path)
+    if path.suffix == ".parquet":
+        return StoredRun(run, parquet.read(path), tuple(cautions))
+    rows, told = read_lines(path, disk.locked(path))
+    if not rows and path.stat().st_size:
+        raise StoreError(f"{path} holds no row: give a run folder, {SAMPLES} or {parquet.NAME}.")
+    return StoredRun(run, rows, (*cautions, *told))
+
+
+def _neighbour(path: Path) -> tuple[dict[str, Any], list[Caution]]:
+    """run.json beside a file of rows, when it is there and of use."""
+    if not (path.parent / runfile.NAME).is_file():
+        return {}, []
+    try:
+        run, intact = runfile.read(path.parent)
+    except runfile.NewerFormat:
+        raise
+    except StoreError as error:
+        return {}, [Caution("run_json_unreadable", str(error))]
+    return run, [] if intact else [_edited(path.parent / runfile.NAME)]

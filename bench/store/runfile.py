@@ -1,0 +1,80 @@
+"""run.json: what is true of all rows of a run, and the mark that it is finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+from bench.errors import StoreError
+from bench.model import SCHEMA_VERSION, Run
+from bench.store import disk
+
+NAME = "run.json"
+FORMAT = "regionbench run"
+
+
+class NewerFormat(StoreError):
+    """The file is from the future."""
+
+
+def document(run: Run, **facts: Any) -> dict[str, Any]:
+    """The document of a run; ``facts`` are the store's own: what it made, to be checked later."""
+    return {"format": FORMAT, **dataclasses.asdict(run), "stored": facts or None}
+
+
+def write(folder: Path, content: dict[str, Any]) -> None:
+    """Replaces run.json atomically. Values that JSON has no word for are stored as text."""
+    text = json.dumps({"crc": _crc(content), **content}, indent=1, default=str)
+    disk.replace(folder / NAME, text.encode() + b"\n")
+
+
+def read(folder: Path) -> tuple[dict[str, Any], bool]:
+    """The document, and whether it is as it was written. StoreError when it cannot be used."""
+    path = folder / NAME
+    content = _load(path)
+    _check(path, content)
+    crc = content.pop("crc", None)
+    return content, crc == _crc(content)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise StoreError(
+            f"Could not read {path}: {disk.reason(error)}. {_rows_remedy(path)}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: it is not JSON. {_rows_remedy(path)}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise StoreError(f"{path} is not a regionbench run. {_rows_remedy(path)}")
+    return content
+
+
+def _rows_remedy(path: Path) -> str:
+    return f"Its rows may still be whole: give the path of {path.with_name('samples.jsonl')}."
+
+
+def _check(path: Path, content: dict[str, Any]) -> None:
+    version = content.get("schema_version")
+    if type(version) is int and version > SCHEMA_VERSION:
+        raise newer(path, version)
+    expected = {"schema_version": int, "run_id": str, "status": str, "scheduled": int}
+    wrong = [name for name, kind in expected.items() if type(content.get(name)) is not kind]
+    if wrong:
+        raise StoreError(f"{path} is damaged: {', '.join(wrong)} missing. {_rows_remedy(path)}")
+
+
+def newer(path: Path, version: int) -> NewerFormat:
+    """The error for a file from the future."""
+    return NewerFormat(
+        f"{path} was written by a newer regionbench (schema version {version}, this one reads up "
+        f"to {SCHEMA_VERSION}): upgrade regionbench to read it."
+    )
+
+
+def _crc(content: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(content, default=str).encode()):08x}"
