@@ -1,0 +1,265 @@
+"""What the reader of a summary must know beside its numbers. One check per line of `CHECKS`.
+
+A check takes what `Facts` holds and returns cautions: evidence, likely cause, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from bench.model import Caution
+from bench.stats.cells import Cell
+from bench.stats.metrics import left_out, plain_ms
+from bench.stats.pairs import Difference, table
+from bench.stats.quantiles import Values
+from bench.stats.strata import Stratum, runs_of
+from bench.units import NS_PER_MS, format_ms
+
+DRIFT_ALPHA = 0.01
+DRIFT_SHARE = 0.10
+COLD_RATIO = 1.3
+LATE_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What checks look at: all rows, those that count by stratum, and what came of them."""
+
+    df: pd.DataFrame
+    groups: Sequence[tuple[Stratum, pd.DataFrame]]
+    cells: Sequence[Cell]
+    differences: Sequence[Difference]
+
+
+def cautions(
+    df: pd.DataFrame,
+    groups: Sequence[tuple[Stratum, pd.DataFrame]],
+    cells: Sequence[Cell],
+    differences: Sequence[Difference],
+) -> tuple[Caution, ...]:
+    """Those that came with the frame (its store's), then what `CHECKS` find."""
+    facts = Facts(df, groups, cells, differences)
+    brought = [_brought(item) for item in df.attrs.get("cautions") or ()]
+    return (*brought, *(caution for check in CHECKS for caution in check(facts)))
+
+
+def _brought(item: Mapping[str, Any]) -> Caution:
+    return Caution(*(str(item.get(name) or "") for name in ("code", "text", "advice")))
+
+
+def _dropped(facts: Facts) -> list[Caution]:
+    lost = {cell.endpoint: cell.reason for cell in facts.cells if cell.n == 0}
+    for cell in facts.cells:
+        if cell.n:
+            lost.pop(cell.endpoint, None)
+    if not lost:
+        return []
+    text = "; ".join(f"{name} ({reason})" for name, reason in lost.items())
+    advice = "regionbench endpoints --check shows what each endpoint answers"
+    return [Caution("not_measured", f"Not measured: {text}.", advice)]
+
+
+def _too_few(facts: Facts) -> list[Caution]:
+    short = {
+        name: min(n for n in ns)
+        for name in ("p50", "p90", "p95", "p99")
+        if (ns := [c.n_latency for c in facts.cells if c.n and _unbounded(c, name)])
+    }
+    if not short:
+        return []
+    text = f"n too small for {', '.join(short)} (fewest: n = {min(short.values())})."
+    needs = "p50 needs 6 requests per endpoint, p90 29, p95 59, p99 299: raise --rounds"
+    return [Caution("n_too_small", text, needs)]
+
+
+def _unbounded(cell: Cell, name: str) -> bool:
+    return cell.quantiles[name].note.startswith(("n too small", "no data"))
+
+
+def _not_reused(facts: Facts) -> list[Caution]:
+    if not (found := _per_endpoint(facts, lambda cell: cell.n_not_reused)):
+        return []
+    text = f"Warm requests that opened a connection and were left out: {_counted(found)}."
+    advice = "Idle connections are closed on the way: shorten --pause, or measure --connection cold"
+    return [Caution("not_reused", text, advice)]
+
+
+def _no_value(facts: Facts) -> list[Caution]:
+    if not (found := _per_endpoint(facts, lambda cell: cell.n_no_value)):
+        return []
+    text = f"Answered without the stratum's main metric, and left out of it: {_counted(found)}."
+    return [Caution("no_value", text, "Look at their rows: an answer without tokens has no TTFT")]
+
+
+def _http_versions(facts: Facts) -> list[Caution]:
+    found = _by_endpoint(facts, "http_version")
+    if len({frozenset(values) for values in found.values()}) < 2:
+        return []
+    text = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in found.items())
+    advice = "Endpoints are not asked alike: choose one with --http1 or --http2"
+    return [Caution("http_version", f"The HTTP version differs by endpoint ({text}).", advice)]
+
+
+def _models(facts: Facts) -> list[Caution]:
+    found = _by_endpoint(facts, "model")
+    if len({frozenset(values) for values in found.values()}) < 2:
+        return []
+    text = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in found.items())
+    advice = "Different models are different work: name one with --model"
+    return [Caution("model", f"The model that answered differs by endpoint ({text}).", advice)]
+
+
+def _by_endpoint(facts: Facts, column: str) -> dict[str, set[str]]:
+    rows = [part[["endpoint", column]].dropna() for _, part in facts.groups]
+    groups = pd.concat(rows).groupby("endpoint", observed=True)[column] if rows else ()
+    return {str(name): set(map(str, values)) for name, values in groups}
+
+
+def _rate_limited(facts: Facts) -> list[Caution]:
+    if not (found := _per_endpoint(facts, lambda cell: cell.outcomes.get("rate_limited", 0))):
+        return []
+    text = f"Refused with 429: {_counted(found)}. These are your limits, not the region's speed."
+    return [Caution("rate_limited", text, "Ask more slowly: --rate or --pause")]
+
+
+def _left_out(facts: Facts) -> list[Caution]:
+    found = {k: n for k, n in left_out(facts.df).items() if n and k not in ("warmup", "cancelled")}
+    if not found:
+        return []
+    text = f"Rows that say nothing about an endpoint, left out: {_counted(found)}."
+    return [Caution("left_out", text, "Look at the column error of these rows")]
+
+
+def _drift(facts: Facts) -> list[Caution]:
+    found = (_drift_in(stratum, part) for stratum, part in facts.groups)
+    return [caution for caution in found if caution is not None]
+
+
+def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
+    rounds = table(part, stratum).replace(np.inf, np.nan).median(axis=1).dropna()
+    change = drift(rounds.to_numpy(dtype=np.float64))
+    if change is None:
+        return None
+    text = f"{stratum}: the median moved by {100 * change:+.0f} % from the first to the last third."
+    advice = "Differences are paired by round and stand; single quantiles mix two states: run again"
+    return Caution("drift", text, advice)
+
+
+def drift(values: Values) -> float | None:
+    """Relative change of the median from the first to the last third of ``values`` (in order).
+
+    None unless Kendall's tau against time has p < .01 and the change is at least 10 %.
+    """
+    third = len(values) // 3
+    if third < 4:
+        return None
+    first, last = float(np.median(values[:third])), float(np.median(values[-third:]))
+    if first <= 0 or abs(last / first - 1) < DRIFT_SHARE:
+        return None
+    trend = kendalltau(np.arange(len(values)), values).pvalue
+    return last / first - 1 if trend < DRIFT_ALPHA else None
+
+
+def _cold_start(facts: Facts) -> list[Caution]:
+    eager = {
+        str(run.get("run_id"))
+        for run in runs_of(facts.df)
+        if (run.get("plan") or {}).get("warmup_rounds") == 0
+    }
+    worst = max((_first_ratio(s, part, eager) for s, part in facts.groups), default=0.0)
+    if worst < COLD_RATIO:
+        return []
+    text = f"No warm-up rounds, and the first requests took {worst:.1f} times the median."
+    return [Caution("cold_start", text, "Run with --warmup 1: warm-up rows are kept, not counted")]
+
+
+def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
+    """How much longer the first request of a run takes: the median endpoint's ratio."""
+    rows = part[part["run_id"].astype("string").isin(runs).fillna(False)]
+    ms = pd.Series(plain_ms(rows, stratum.metric), index=rows.index)
+    if not rows.size or not ms.notna().any():
+        return 0.0
+    first = ms.groupby([rows["run_id"], rows["endpoint"]], observed=True).first()
+    usual = ms.groupby([rows["run_id"], rows["endpoint"]], observed=True).median()
+    ratio = (first / usual).median()
+    return float(ratio) if pd.notna(ratio) else 0.0
+
+
+def _late_harness(facts: Facts) -> list[Caution]:
+    late = facts.df["wakeup_late_ns"].dropna()
+    shown = [abs(d.ms.value_ms) for d in facts.differences if d.ms.value_ms and d.direction]
+    if late.empty or not shown or not np.isfinite(smallest := min(shown)):
+        return []
+    lateness = float(late.median()) / NS_PER_MS
+    if lateness <= LATE_SHARE * smallest:
+        return []
+    text = (
+        f"This machine wakes up {format_ms(lateness)} late (median); the smallest difference shown "
+        f"is {format_ms(smallest)}."
+    )
+    return [Caution("host_noisy", text, "Stop other work on this machine, or lower --concurrency")]
+
+
+def _cached(facts: Facts) -> list[Caution]:
+    answered = [part[part["cached_tokens"].notna()] for _, part in facts.groups]
+    rows = pd.concat(answered) if answered else facts.df[:0]
+    means = rows.groupby("endpoint", observed=True)["cached_tokens"].mean().astype(float)
+    if means.empty or means.max() <= 0 or means.max() - means.min() <= LATE_SHARE * means.max():
+        return []
+    text = "; ".join(f"{name}: {value:.0f}" for name, value in means.items())
+    # The orders are random, so no endpoint is favoured; the noise is real all the same.
+    advice = (
+        "A region asked twice in a round (directly and through global, or warm and cold) may answer"
+        " the second from its prompt cache: measure one --connection at a time"
+    )
+    return [
+        Caution("cached", f"Cached prompt tokens differ by endpoint, on average {text}.", advice)
+    ]
+
+
+def _mixed(facts: Facts) -> list[Caution]:
+    vantages = sorted(set(map(str, facts.df["vantage"].dropna())))
+    marks = {bool(run.get("simulated")) for run in runs_of(facts.df)}
+    found = []
+    if len(vantages) > 1:
+        text = f"Rows of several vantages stand in one number: {', '.join(vantages)}."
+        found.append(Caution("mixed_vantages", text, "Summarise each vantage by itself"))
+    if len(marks) > 1:
+        text = "Simulated and live runs stand in one number."
+        found.append(Caution("mixed_fleets", text, "Load them apart"))
+    return found
+
+
+def _per_endpoint(facts: Facts, count: Callable[[Cell], int]) -> dict[str, int]:
+    """The sum of ``count`` over each endpoint's cells, where it is not 0."""
+    sums: dict[str, int] = {}
+    for cell in facts.cells:
+        sums[cell.endpoint] = sums.get(cell.endpoint, 0) + count(cell)
+    return {name: n for name, n in sums.items() if n}
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
+    _dropped,
+    _rate_limited,
+    _not_reused,
+    _no_value,
+    _left_out,
+    _mixed,
+    _http_versions,
+    _models,
+    _cached,
+    _drift,
+    _cold_start,
+    _late_harness,
+    _too_few,
+)

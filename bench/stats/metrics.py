@@ -1,0 +1,126 @@
+"""What can be read from a request, and which requests count.
+
+A metric is one function of a frame and one line of `METRICS`. All are milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.model import PHASES
+from bench.stats.quantiles import Values
+from bench.units import NS_PER_MS
+
+NOBODYS_FAULT = ("cancelled", "client_fault")
+"""Outcomes that say nothing about an endpoint: they stay out of every number and are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One time that a request has; ``column`` is the frame's, in ns or, by its name, in ms."""
+
+    name: str
+    column: str
+    label: str
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("ttft", "ttft_ns", "time to first token (ms)", "from the start to the first token"),
+        Metric("total", "total_ns", "total time (ms)", "from the start to the last byte"),
+        Metric("ttfb", "ttfb_ns", "time to first byte (ms)", "from the last byte sent"),
+        Metric("dns", "dns_ns", "name lookup (ms)", "resolving the host name"),
+        Metric("tcp", "tcp_ns", "TCP connect (ms)", "one round trip to the edge"),
+        Metric("tls", "tls_ns", "TLS handshake (ms)", "agreeing on keys with the edge"),
+        Metric("send", "send_ns", "send (ms)", "handing the request to the kernel"),
+        Metric("first_event", "first_event_ns", "first event (ms)", "from the start"),
+        Metric("first_reasoning", "first_reasoning_ns", "first reasoning (ms)", "from the start"),
+        Metric("last_token", "last_token_ns", "last token (ms)", "from the start"),
+        Metric("rtt", "min_rtt_ns", "smallest round trip (ms)", "the kernel's, to the edge"),
+        Metric("server", "server_ms", "server time (ms)", "the server's own word"),
+        Metric("network", "network_ms", "network time (ms)", "total less the server's own word"),
+        Metric("think", "think_ms", "wait beyond the network (ms)", "first byte less a round trip"),
+    )
+}
+
+
+def main_metric(kind: str, streamed: bool) -> str:
+    """The one metric that answers for a stratum: what its user waits for."""
+    return "ttft" if kind == "chat" and streamed else "total"
+
+
+def countable(df: pd.DataFrame) -> pd.DataFrame:
+    """The rows that say something about an endpoint: no warm-up, nobody's-fault or torn rows.
+
+    Without attrs: pandas copies them deeply at every step, and they are large.
+    """
+    df = df.copy(deep=False)
+    df.attrs = {}
+    outcome = df["outcome"].astype("string")
+    keep = ~_warmup(df) & outcome.notna() & ~outcome.isin(NOBODYS_FAULT)
+    return df[keep & df["endpoint"].notna()]
+
+
+def left_out(df: pd.DataFrame) -> dict[str, int]:
+    """How many rows `countable` leaves out, by reason."""
+    warmup = _warmup(df)
+    outcome = df["outcome"].astype("string")
+    counts = {"warmup": int(warmup.sum())}
+    counts |= {name: int((~warmup & (outcome == name)).sum()) for name in NOBODYS_FAULT}
+    counts["incomplete"] = len(df) - len(countable(df)) - sum(counts.values())
+    return counts
+
+
+def _warmup(df: pd.DataFrame) -> pd.Series[bool]:
+    return df["warmup"].fillna(False).astype(bool)
+
+
+def failed(df: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows are failures; every outcome but ``ok`` is."""
+    return (df["outcome"].astype("string") != "ok").fillna(True).astype(bool)
+
+
+def not_reused(df: pd.DataFrame) -> pd.Series[bool]:
+    """Which answered rows were meant to be warm and yet opened a connection."""
+    fresh = ~df["reused"].fillna(True).astype(bool)
+    return fresh & (df["connection"].astype("string") == "warm").fillna(False) & ~failed(df)
+
+
+def plain_ms(df: pd.DataFrame, name: str) -> Values:
+    """The metric of every row in ms, shape (rows,); NaN where a row has none."""
+    column = METRICS[name].column
+    scale = NS_PER_MS if column.endswith("_ns") else 1
+    return df[column].to_numpy(dtype=np.float64, na_value=np.nan) / scale
+
+
+def latency_ms(df: pd.DataFrame, name: str) -> Values:
+    """The metric of every row in ms, shape (rows,): +inf for a failure, NaN for "no value".
+
+    NaN are answered rows without this metric and rows of the warm stratum that opened a
+    connection: they are not warm measurements. A failure stays a failure in either stratum.
+    """
+    values = plain_ms(df, name)
+    values[not_reused(df).to_numpy()] = np.nan
+    values[failed(df).to_numpy()] = np.inf
+    return values
+
+
+def segments_ms(df: pd.DataFrame) -> pd.DataFrame:
+    """Each row's total time cut into parts that follow each other, in ms; NA parts are 0.
+
+    Columns: ``dns tcp tls send``, ``wait`` (last byte sent to first byte back), ``think`` (on to
+    the first token, streams only) and ``rest`` (to the last byte). They add up to the total.
+    """
+    parts = pd.DataFrame({name: np.nan_to_num(plain_ms(df, name)) for name in PHASES[:4]})
+    parts["wait"] = np.nan_to_num(plain_ms(df, "ttfb"))
+    so_far = parts.sum(axis=1).to_numpy()
+    total = np.nan_to_num(plain_ms(df, "total"))
+    first = np.nan_to_num(plain_ms(df, "ttft"))
+    parts["think"] = np.clip(np.minimum(first, total) - so_far, 0, None)
+    parts["rest"] = np.clip(total - so_far - parts["think"], 0, None)
+    return parts.set_index(df.index)
