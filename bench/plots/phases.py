@@ -1,0 +1,173 @@
+"""Where the time goes: a typical request of each endpoint, cut into its phases."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.plots import style
+from bench.plots.view import NOTHING, counts, looks, names_in, simulated, view, window
+from bench.stats import Stratum, countable, stratify
+from bench.stats.metrics import failed, not_reused, segments_ms
+from bench.stats.strata import runs_of
+from bench.units import format_ms
+
+SEGMENTS = {
+    "dns": ("name lookup", "#56B4E9", ""),
+    "tcp": ("TCP connect", "#0072B2", "////"),
+    "tls": ("TLS handshake", "#AA4A86", "\\\\\\\\"),
+    "send": ("send", "#000000", ""),
+    "wait": ("wait for first byte", "#D55E00", ""),
+    "think": ("on to first token", "#F0C05A", "...."),
+    "rest": ("on to last byte", "#D9D9D9", ""),
+}
+"""Each part of a request: what it is called, its colour and its hatch (never colour alone)."""
+
+
+def phases(df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None) -> Figure:
+    """Stacked phases of a typical answered request, per endpoint, cold and warm apart.
+
+    Typical: the mean over the middle fifth of requests by total time, whose phases add up to
+    their total, which medians of phases do not. Shown are ``stratum`` (default: the main one) and
+    its siblings that differ only in the connection.
+    """
+    seen = view(df, stratum)
+    bars = typical(df, seen.stratum) if seen else []
+    figure, ax = style.axes(ax, height=2.2 + 0.5 * max(3, len(bars)))
+    if seen is None or not bars:
+        style.sentence(ax, NOTHING if seen is None else "No request was answered: no phases.")
+        return figure
+    _draw(ax, df, bars)
+    what = str(seen.stratum).replace(f", {seen.stratum.connection}", "")
+    method = "answered requests only; mean of the middle fifth by total time"
+    subtitle = f"{counts(seen.rows)} · {window(seen.rows)} · {what} · {method}"
+    style.headline(ax, _finding(bars), subtitle, simulated(df))
+    return figure
+
+
+Bar = tuple[str, str, str, "pd.Series[float]"]
+
+
+def typical(df: pd.DataFrame, stratum: Stratum) -> list[Bar]:
+    """(endpoint, connection, counts in words, mean ms per segment) for each bar to draw."""
+    bars: list[Bar] = []
+    for other, rows in stratify(countable(df), runs_of(df)):
+        if not _siblings(stratum, other):
+            continue
+        answered = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
+        for name in names_in(answered) if len(answered) else []:
+            part = answered[(answered["endpoint"] == name).to_numpy()]
+            lost = int((failed(rows) & (rows["endpoint"] == name)).sum())
+            words = f"n = {len(part)}, {lost} failed"
+            bars.append((name, other.connection, words, _middle(segments_ms(part))))
+    order = [str(name) for name in df["endpoint"].cat.categories]
+    return sorted(bars, key=lambda bar: (order.index(bar[0]), bar[1] != "cold"))
+
+
+def _siblings(one: Stratum, other: Stratum) -> bool:
+    return (one.kind, one.streamed, one.client, one.model) == (
+        other.kind,
+        other.streamed,
+        other.client,
+        other.model,
+    )
+
+
+def _middle(parts: pd.DataFrame) -> pd.Series[float]:
+    """The mean over the rows between the 40th and 60th percentile of the total; at least one."""
+    ranks = parts.sum(axis=1).rank(method="first", pct=True)
+    chosen = parts[(ranks > 0.4) & (ranks <= 0.6)]
+    return (chosen if len(chosen) else parts).mean()
+
+
+def _draw(ax: Axes, df: pd.DataFrame, bars: list[Bar]) -> None:
+    style.tidy_axes(ax)
+    ax.grid(False, axis="y")
+    style.scale_x(ax, "time from the start of the request (ms)", False)
+    longest = max(float(bar[3].sum()) for bar in bars) or 1.0
+    places = _places(bars)
+    for place, (_, _, words, parts) in zip(places, bars, strict=True):
+        _stack(ax, place, parts, longest)
+        text = f"{format_ms(float(parts.sum()))}, {words}"
+        ax.text(
+            float(parts.sum()) + longest * 0.01,
+            place,
+            style.plain(text),
+            va="center",
+            fontsize=style.SMALL,
+            color=style.INK,
+        )
+    ax.set_xlim(0, longest * 1.36)
+    ax.set_ylim(min(places) - 0.6, 0.6)
+    ax.set_yticks(places, [f"{style.short(name)}, {how}" for name, how, _, _ in bars])
+    ax.tick_params(axis="y", length=0)
+    kinds = looks(df)
+    for tick, (name, *_) in zip(ax.get_yticklabels(), bars, strict=True):
+        tick.set(color=kinds[name].color, fontweight="bold", fontsize=style.TEXT - 0.5)
+    style.legend(ax, columns=3)
+
+
+def _places(bars: list[Bar]) -> list[float]:
+    """Rows from the top; bars of one endpoint stand closer together than endpoints do."""
+    places, y = [0.0], 0.0
+    for before, bar in pairwise(bars):
+        y -= 0.85 if before[0] == bar[0] else 1.1
+        places.append(y)
+    return places
+
+
+def _stack(ax: Axes, place: float, parts: pd.Series[float], longest: float) -> None:
+    left = 0.0
+    named = set(ax.get_legend_handles_labels()[1])
+    for name, (label, color, hatch) in SEGMENTS.items():
+        width = float(parts[name])
+        if width < longest * 0.002:
+            continue
+        ax.barh(
+            place,
+            width,
+            left=left,
+            height=0.72,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.8,
+            label=label if label not in named else None,
+        )
+        if width > longest * 0.09:
+            _write(ax, left + width / 2, place, width)
+        left += width
+
+
+def _write(ax: Axes, x: float, place: float, ms: float) -> None:
+    ax.text(
+        x,
+        place,
+        f"{ms:.0f}",
+        ha="center",
+        va="center",
+        fontsize=style.SMALL,
+        color=style.INK,
+        path_effects=style.halo(),
+    )
+
+
+def _finding(bars: list[Bar]) -> str:
+    """Which phase is the largest of all, and where that is most so."""
+    name, how, _, parts = max(bars, key=lambda bar: float(bar[3].max() / max(bar[3].sum(), 1e-9)))
+    largest = str(parts.idxmax())
+    share = float(parts[largest] / max(float(parts.sum()), 1e-9))
+    setup = [float(p[["dns", "tcp", "tls"]].sum()) for _, c, _, p in bars if c == "cold"]
+    cost = f"; a new connection costs {_range(setup)}" if setup else ""
+    return (
+        f"{style.share(share)} of a typical {how} request to {name} is {SEGMENTS[largest][0]}{cost}"
+    )
+
+
+def _range(values: list[float]) -> str:
+    low, high = format_ms(float(np.min(values))), format_ms(float(np.max(values)))
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,102 @@
+"""The one truth behind every output: what a report says, as strict JSON types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from bench.model import SCHEMA_VERSION, Plan
+from bench.stats import METRICS, Summary, answer
+from bench.stats.encode import plain
+
+Document = dict[str, Any]
+Runs = Sequence[Mapping[str, Any]]
+
+
+def document(summary: Summary, runs: Runs) -> Document:
+    """``answer``, everything in ``summary``, ``settings`` and ``runs``; no NaN, no infinity.
+
+    Outputs take every number from here, so they cannot disagree with each other or with the
+    JSON that a page carries.
+    """
+    found = answer(summary)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "answer": plain(found),
+        **summary.to_dict(),
+        "settings": [setting for run in runs for setting in _settings(run)],
+        "runs": [plain(_about(run)) for run in runs],
+    }
+
+
+def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each setting of a run's plan, and whether it is the product's default."""
+    plan, usual = run.get("plan") or {}, Plan()
+    for name in (f.name for f in fields(Plan)):
+        if name not in plan or name == "messages":
+            continue
+        value, default = plain(plan[name]), plain(getattr(usual, name))
+        yield {
+            "run_id": str(run.get("run_id") or ""),
+            "name": name,
+            "value": value,
+            "default": default,
+            "changed": value != default,
+        }
+
+
+def _about(run: Mapping[str, Any]) -> dict[str, Any]:
+    names = (
+        *("run_id", "status", "provider", "simulated", "vantage", "model", "scheduled"),
+        *("plan_sha256", "versions", "clock", "platform"),
+    )
+    return {name: run.get(name) for name in names}
+
+
+def at(doc: Document, key: str) -> Any:
+    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``."""
+    value: Any = doc
+    for part in key.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def strata(doc: Document) -> list[tuple[Mapping[str, Any], list[int], list[int]]]:
+    """Each stratum with the positions of its cells, ranked, and of its differences."""
+    return [
+        (
+            stratum,
+            sorted(_where(doc["cells"], stratum), key=lambda i: _rank(doc["cells"][i])),
+            _where(doc["differences"], stratum),
+        )
+        for stratum in doc["strata"]
+    ]
+
+
+def _where(items: Sequence[Mapping[str, Any]], stratum: Mapping[str, Any]) -> list[int]:
+    return [i for i, item in enumerate(items) if item["stratum"] == stratum]
+
+
+def _rank(cell: Mapping[str, Any]) -> tuple[bool, float]:
+    median = cell["median_ms"]
+    return median is None, median or 0.0
+
+
+def title(stratum: Mapping[str, Any]) -> str:
+    """``streamed chat, warm, httpx, grok-4``."""
+    streamed = "streamed " if stratum["streamed"] else ""
+    model = f", {stratum['model']}" if stratum["model"] else ""
+    return f"{streamed}{stratum['kind']}, {stratum['connection']}, {stratum['client']}{model}"
+
+
+def metric_label(stratum: Mapping[str, Any]) -> str:
+    """The name of a stratum's main metric, without its unit."""
+    chat = stratum["kind"] == "chat" and stratum["streamed"]
+    return METRICS["ttft" if chat else "total"].label.removesuffix(" (ms)")
+
+
+def dropped(doc: Document) -> dict[str, str]:
+    """Endpoints that were asked for and never measured in any stratum, with the reason."""
+    measured = {cell["endpoint"] for cell in doc["cells"] if cell["n"]}
+    return {c["endpoint"]: c["reason"] or "" for c in doc["cells"] if c["endpoint"] not in measured}

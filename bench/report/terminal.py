@@ -1,0 +1,97 @@
+"""The summary for a terminal: at most 80 columns, the verdict last."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from bench.report import words
+from bench.report.document import Document, dropped, metric_label, strata, title
+
+WIDTH = 80
+_COLUMNS = (13, 5, 7, 9, 16, 10, 10, 10)
+
+
+def render(doc: Document) -> str:
+    """The document as plain text that ends with the sentence of the answer."""
+    blocks = [[*_head(doc)], *_tables(doc), [*_failures(doc)], [*_dropped(doc)], [*_cautions(doc)]]
+    blocks.append(_wrap(doc["answer"]["sentence"]))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:
+    return textwrap.wrap(
+        words.clean(text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
+
+
+def _head(doc: Document) -> Iterator[str]:
+    runs = ", ".join(map(words.clean, doc["run_ids"])) or "no run"
+    yield from _wrap(runs)
+    yield from _wrap(words.circumstances(doc))
+
+
+def _tables(doc: Document) -> Iterator[list[str]]:
+    for stratum, cells, differences in strata(doc):
+        shown = [doc["cells"][i] for i in cells if doc["cells"][i]["n"]]
+        if not shown:
+            continue
+        heading = f"{title(stratum)}: {metric_label(stratum)}"
+        names = ("endpoint", "n", "failed", "p50", "95 % interval", "p90", "p95", "p99")
+        rows = [_row(cell) for cell in shown]
+        yield [*_wrap(heading), _line(names), *map(_line, rows)]
+        yield [line for i in differences for line in _difference(doc["differences"][i])]
+
+
+def _row(cell: Document) -> tuple[str, ...]:
+    found = cell["quantiles"]
+    return (
+        words.clean(cell["endpoint"]),
+        str(cell["n"]),
+        words.share(cell["failures"]),
+        words.value(found["p50"]),
+        words.interval(found["p50"]),
+        *(words.value(found[name]) for name in ("p90", "p95", "p99")),
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    name, *rest = cells
+    padded = [_cut(name, _COLUMNS[0]).ljust(_COLUMNS[0])]
+    padded += [_cut(text, w).rjust(w) for text, w in zip(rest, _COLUMNS[1:], strict=True)]
+    return "".join(padded).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) < width else text[: width - 2] + "…"
+
+
+def _difference(d: Document) -> list[str]:
+    text = f"{d['endpoint']} less {d['baseline']}: {words.signed(d['ms'], d['percent'])}"
+    span = words.interval(d["ms"])
+    return _wrap(f"{text}, interval {span}, n = {d['n_pairs']}: {words.direction(d)}", "", "    ")
+
+
+def _failures(doc: Document) -> Iterator[str]:
+    for cell in doc["cells"]:
+        if cell["outcomes"]:
+            stratum = cell["stratum"]
+            where = f"{cell['endpoint']} ({stratum['kind']}, {stratum['connection']})"
+            yield from _wrap(f"failures of {where}: {words.counts(cell['outcomes'])}", "", "    ")
+
+
+def _dropped(doc: Document) -> Iterator[str]:
+    for name, reason in dropped(doc).items():
+        yield from _wrap(f"not measured: {name}: {reason}", "", "    ")
+
+
+def _cautions(doc: Document) -> Iterator[str]:
+    for caution in doc["cautions"]:
+        if caution["code"] == "not_measured":
+            continue
+        yield from _wrap(caution["text"], "! ", "  ")
+        yield from _wrap(caution["advice"], "  → ", "    ")

@@ -1,0 +1,119 @@
+"""Numbers and foreign text → words that fit a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.units import format_ms, format_usd
+
+UNKNOWN = "–"
+
+
+def clean(text: object) -> str:
+    """One line of printable characters: what servers and users say cannot steer a terminal."""
+    joined = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else "?" for char in joined)
+
+
+def value(estimate: Mapping[str, Any]) -> str:
+    """``112 ms``, ``> timeout``, or ``n < 59`` where n is too small for the quantile."""
+    if estimate["value_ms"] is not None:
+        return format_ms(estimate["value_ms"])
+    note = str(estimate["note"])
+    return f"n < {note.rsplit(' ', 1)[1]}" if note.startswith("n too small") else note or UNKNOWN
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """``108–118 ms``; one end alone where the other lies among failures."""
+    low, high = estimate["low_ms"], estimate["high_ms"]
+    if low is None and high is None:
+        return UNKNOWN
+    if low is None or high is None:
+        return f"≤ {format_ms(high)}" if low is None else f"≥ {format_ms(low)}"
+    left, right = format_ms(low), format_ms(high)
+    unit = right[right.rfind(" ") :]
+    joint = " to " if low < 0 else "–"
+    return minus(f"{left.removesuffix(unit)}{joint}{right}")
+
+
+def signed(estimate: Mapping[str, Any], percent: Mapping[str, Any]) -> str:
+    """``+41.3 ms (+23 %)``, or the note."""
+    ms, share = estimate["value_ms"], percent["value_percent"]
+    if ms is None:
+        return value(estimate)
+    text = format_ms(ms) if ms <= 0 else f"+{format_ms(ms)}"
+    return minus(text if share is None else f"{text} ({share:+.0f} %)")
+
+
+def minus(text: str) -> str:
+    """With minus signs where the keyboard has hyphens."""
+    return text.replace("-", "−")
+
+
+def direction(difference: Mapping[str, Any]) -> str:
+    """``faster``, ``slower`` or ``no clear difference``; ``unknown`` without an interval.
+
+    What fails too often is never called faster.
+    """
+    low, high = difference["ms"]["low_ms"], difference["ms"]["high_ms"]
+    if low is None and high is None:
+        return "unknown"
+    if low is not None and low > 0:
+        return "slower"
+    if high is None or high >= 0:
+        return "no clear difference"
+    return "fails too often" if difference["endpoint_fails"] else "faster"
+
+
+def share(rate: Mapping[str, Any]) -> str:
+    """``1.5 %`` of a failure rate; a dash when nothing was asked."""
+    return UNKNOWN if rate["share"] is None else percent(rate["share"])
+
+
+def percent(part: float) -> str:
+    """A share between 0 and 1: ``0 %``, ``0.3 %``, ``12 %``."""
+    return f"{100 * part:.1f} %" if 0 < part < 0.1 else f"{100 * part:.0f} %"
+
+
+def ms_or_dash(number: float | None) -> str:
+    """Milliseconds, or a dash where there is none."""
+    return UNKNOWN if number is None else format_ms(number)
+
+
+def money(number: float | None) -> str:
+    """Dollars, or ``unknown``."""
+    return "unknown" if number is None else format_usd(number)
+
+
+def count(number: float | None) -> str:
+    """A whole number with thin groups, or ``unknown``."""
+    return "unknown" if number is None else f"{number:,.0f}".replace(",", " ")
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """``timeout 3, capacity 1``."""
+    return ", ".join(f"{clean(name)} {n}" for name, n in numbers.items())
+
+
+def circumstances(doc: Mapping[str, Any]) -> str:
+    """Where and when: ``from berlin · 2026-03-14 09:00:00 to 09:06:40 UTC · simulated``."""
+    first, last = doc["first_at"], doc["last_at"]
+    parts = [f"from {', '.join(map(clean, doc['vantages']))}"] if doc["vantages"] else []
+    if first and last:
+        end = last[11:19] if first[:10] == last[:10] else f"{last[:10]} {last[11:19]}"
+        parts.append(f"{first[:10]} {first[11:19]} to {end} UTC")
+    if doc["simulated"]:
+        parts.append("local fleet (simulated)")
+    return " · ".join(parts) or "no rows"
+
+
+def setting(item: object) -> str:
+    """A plan's value as one would write it."""
+    if isinstance(item, list):
+        return ", ".join(map(setting, item)) or "all"
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, Mapping):
+        return ", ".join(f"{key} = {setting(part)}" for key, part in item.items()) or "none"
+    return "none" if item is None else clean(item)
