@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +10,17 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import settings
 
 from bench.clients import Settings
 from bench.key import Key
 from bench.simulator import Fleet
 from bench.wire.trust import trust
+
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("here", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @dataclass(frozen=True)

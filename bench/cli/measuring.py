@@ -1,0 +1,101 @@
+"""Measure a plan and tell what came of it: shared by ``run`` and ``demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.cli.progress import progress
+from bench.cli.shell import print_json, tell
+from bench.errors import INTERRUPTED, OK, UNMEASURABLE
+from bench.model import Plan
+from bench.session import Finished, Prepared, Where, execute, open_catalogue, prepare
+from bench.units import format_usd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.stats import Summary
+
+
+def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
+    """Prepare, measure with progress, summarise, write the report; the exit code."""
+    with open_catalogue(plan, where) as catalogue:
+        prepared = prepare(plan, catalogue, where)
+        _announce(prepared)
+        with progress(prepared) as seen:
+            finished = execute(prepared, where, watch=seen)
+    from bench.report import write_report
+    from bench.stats import summarise
+
+    df = finished.frame()
+    summary = summarise(df)
+    files = write_report(finished.folder, df)
+    if as_json:
+        print_json(_document(finished, summary))
+    else:
+        _tell_summary(summary, df)
+        tell(f"\nRows:   {finished.folder}")
+        tell(f"Report: {files['html']}")
+    return _exit_code(finished, prepared, df)
+
+
+def _announce(prepared: Prepared) -> None:
+    plan = prepared.plan
+    for check in prepared.dropped:
+        tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
+    names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
+    strata = " × ".join("+".join(part) for part in (plan.kinds, plan.connections, plan.clients))
+    tell(f"Endpoints: {names}")
+    tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
+    tell(
+        f"{prepared.scheduled} requests in {plan.rounds} rounds"
+        f" (+ {plan.warmup_rounds} to warm up), {_cost(prepared)}."
+    )
+
+
+def _model(prepared: Prepared) -> str:
+    if prepared.model is None:
+        return "no model asked"
+    return f"model {prepared.model}, {'streamed' if prepared.plan.stream else 'not streamed'}"
+
+
+def _cost(prepared: Prepared) -> str:
+    usd = prepared.estimated_usd()
+    if prepared.catalogue.provider.simulated:
+        return "simulated: no money is spent"
+    return "cost not known" if usd is None else f"at most about {format_usd(usd)}"
+
+
+def _tell_summary(summary: Summary, df: pd.DataFrame) -> None:
+    from bench.report import OUTPUTS
+
+    runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
+    print(OUTPUTS["text"](summary, df, runs), end="")
+
+
+def _document(finished: Finished, summary: Summary) -> dict[str, Any]:
+    from bench.stats import answer
+
+    said = answer(summary)
+    return {
+        "schema_version": 1,
+        "run_id": finished.run.run_id,
+        "folder": str(finished.folder),
+        "status": finished.status,
+        "simulated": finished.run.simulated,
+        "answer": {"state": said.state, "sentence": said.sentence},
+        "summary": summary.to_dict(),
+    }
+
+
+def _exit_code(finished: Finished, prepared: Prepared, df: pd.DataFrame) -> int:
+    """4 when an endpoint that was named, or every endpoint, gave not one answer."""
+    if finished.status == "interrupted":
+        return INTERRUPTED
+    answered = set(df.loc[df["outcome"] == "ok", "endpoint"].astype(str))
+    unanswered = [name for name in prepared.plan.endpoints if name not in answered]
+    if unanswered or not answered:
+        tell(f"Could not be measured: {', '.join(unanswered) or 'any endpoint'}")
+        return UNMEASURABLE
+    return OK

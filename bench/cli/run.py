@@ -1,0 +1,33 @@
+"""``regionbench run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli.measuring import measure_and_tell
+from bench.cli.options import (
+    catalogue_options,
+    place_options,
+    plan_from,
+    plan_options,
+    where_from,
+)
+
+
+@click.command()
+@click.argument("plan", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@catalogue_options
+@plan_options
+@place_options
+def run(plan: Path | None, as_json: bool, **given: Any) -> int:
+    """Measure identical requests against the global and every regional endpoint.
+
+    PLAN is a TOML file (`regionbench init` writes one); options win over it. The key comes from the
+    environment variable that the catalogue names (XAI_API_KEY), or from --key-file.
+    """
+    where = where_from(given)
+    return measure_and_tell(plan_from(plan, given), where, as_json=as_json)

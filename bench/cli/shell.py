@@ -1,0 +1,47 @@
+"""What every command has in common: errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from bench.errors import INTERRUPTED, OK, WRONG_USAGE, RegionbenchError
+
+
+def call(name: str, arguments: list[str]) -> int:
+    """Run the click command of ``bench.cli.<name>``; its exit code."""
+    command: click.Command = getattr(import_module(f"bench.cli.{name}"), name)
+    try:
+        code = command.main(arguments, prog_name=f"regionbench {name}", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else OK
+    except click.ClickException as error:
+        return _complain(f"{error.format_message()} (see `regionbench {name} --help`)", WRONG_USAGE)
+    except RegionbenchError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left; say nothing more, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"regionbench: {text}", file=sys.stderr)
+    return code
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One strict JSON document on stdout."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def tell(text: str) -> None:
+    """A line for the person, on stderr, so that stdout holds results only."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,167 @@
+"""The house is drawn here and kept: imports go down only, and walls stand where they stand."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench
+
+PACKAGE = Path(bench.__file__).parent
+
+FLOORS = (
+    # 0 words
+    {"model", "errors", "units"},
+    # 1 rooms
+    {
+        "catalogue",
+        "frame",
+        "key",
+        "plan",
+        "request",
+        "schedule",
+        "simulator",
+        "stats",
+        "store",
+        "wire",
+    },
+    # 2 halls
+    {"clients", "loading"},
+    # 3 windows
+    {"plots", "preflight", "probe", "report"},
+    # 4 wings
+    {"session"},
+    # 5 door
+    {"cli", "__main__"},
+)
+
+NEIGHBOURS = {
+    ("plan", "catalogue"),
+    ("key", "catalogue"),
+    ("stats", "frame"),
+    ("report", "plots"),
+    ("__main__", "cli"),
+}
+"""Imports between rooms of one floor that are meant; every other one is a knot."""
+
+WALLS = {
+    "httpx": {"wire/httplib.py"},
+    "httpcore": {"wire/httplib.py"},
+    "grpc": {"clients/xai_sdk.py", "simulator/grpc_server.py"},
+    "matplotlib": {"plots/"},
+    "pandas": {"frame.py", "stats/", "plots/", "report/", "loading.py", "cli/", "session.py"},
+    "pyarrow": {"store/"},
+    "hypercorn": {"simulator/"},
+    "trustme": {"simulator/"},
+    "click": {"cli/"},
+    "rich": {"cli/"},
+    "time": {"wire/", "probe.py", "simulator/", "store/", "cli/progress.py", "session.py"},
+}
+
+
+def _files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            if node.module == "bench":
+                names |= {f"bench.{alias.name}" for alias in node.names}
+    return names
+
+
+def _floor(room: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def test_every_room_stands_on_a_floor() -> None:
+    """A new file at the top of the package must be drawn here first."""
+    rooms = {_room(file) for file in _files()} - {"__init__"}
+    assert rooms == set().union(*FLOORS)
+
+
+_ROOM_FILES = [file for file in _files() if file != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("file", _ROOM_FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_go_down_only(file: Path) -> None:
+    """No room knows of a room above it, nor of one beside it that is not its neighbour."""
+    room = _room(file)
+    for name in _imports(file):
+        parts = name.split(".")
+        if parts[0] != "bench" or len(parts) < 2 or parts[1] == room:
+            continue
+        below = _floor(parts[1]) < _floor(room)
+        assert below or (room, parts[1]) in NEIGHBOURS, f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize("library", WALLS)
+def test_libraries_stay_behind_their_walls(library: str) -> None:
+    """Each third-party library has its few places."""
+    for file in _files():
+        place = file.relative_to(PACKAGE).as_posix()
+        if any(name.split(".")[0] == library for name in _imports(file)):
+            allowed = any(place.startswith(wall) for wall in WALLS[library])
+            assert allowed, f"{place} imports {library}"
+
+
+def test_only_the_door_prints() -> None:
+    """A room that prints would break --json and progress."""
+    for file in _files():
+        if _room(file) in ("cli", "__main__") or file.match("simulator/__main__.py"):
+            continue
+        calls = [n for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+        names = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+        assert "print" not in names, file
+
+
+def _modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import bench", "from bench.cli import main; main(['--help'])"],
+    ids=["import bench", "regionbench --help"],
+)
+def test_the_way_in_loads_nothing_heavy(code: str) -> None:
+    """Neither importing the package nor its help pays for what it does not use."""
+    heavy = {"pandas", "numpy", "matplotlib", "httpx", "httpcore", "pydantic", "rich", "click"}
+    assert not heavy & _modules_after(code)
+
+
+def test_statistics_do_not_load_matplotlib() -> None:
+    """A gate in CI needs numbers, not pictures."""
+    assert "matplotlib" not in _modules_after("import bench.stats, bench.loading")
+
+
+def test_public_names_are_there_sorted_and_documented() -> None:
+    """What the package promises by name exists, in order, with a docstring."""
+    assert list(bench.__all__) == sorted(bench.__all__)
+    for name in bench.__all__:
+        assert getattr(bench, name).__doc__ or name == "COLUMNS", name
+
+
+def test_files_can_be_read_in_one_sitting() -> None:
+    """A room that outgrows 400 lines has become two subjects."""
+    for file in _files():
+        assert len(file.read_text("utf-8").splitlines()) <= 400, file
