@@ -82,8 +82,9 @@ def _typed(values: list[Any], dtype: Any, parse: Callable[[Any], Any]) -> Any:
     """An array of ``dtype``; value by value, and NA for what does not parse, if some are odd."""
     single = [value if np.isscalar(value) else None for value in values]
     try:
-        return pd.array(single, dtype=dtype)
-    except (TypeError, ValueError, OverflowError):
+        with np.errstate(invalid="raise"):  # a float beyond 64 bits would become a wrong integer
+            return pd.array(single, dtype=dtype)
+    except (TypeError, ValueError, ArithmeticError):
         return pd.array([_or_none(parse, value) for value in single], dtype=dtype)
 
 

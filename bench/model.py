@@ -121,8 +121,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One scheduled request. ``due_ns`` counts from the start of the run; None: as soon as the
-    one before is done (closed loop)."""
+    """One scheduled request.
+
+    ``due_ns`` counts from the end of warming up; None: as soon as the one before is done (closed
+    loop, and every warm-up). A warm-up belongs to the ``worker`` whose connections it warms; what
+    is measured goes to whichever worker is free.
+    """
 
     seq: int
     round: int
@@ -132,6 +136,7 @@ class Trial:
     client: str
     warmup: bool
     due_ns: int | None
+    worker: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

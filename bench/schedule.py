@@ -11,39 +11,56 @@ from bench.model import Connection, Kind, Plan, Trial
 from bench.units import NS_PER_S
 
 _T = TypeVar("_T")
+_Stratum = tuple[Kind, Connection, str]
 
 
 def schedule(plan: Plan, endpoints: Sequence[str]) -> Iterator[Trial]:
     """Every request of the plan: rounds outside, strata inside, each endpoint once in each.
 
     The order of strata and of endpoints is drawn per round from ``plan.seed``, so that nothing
-    that drifts or repeats can favour an endpoint. Warm-up rounds come first and are flagged.
-    With ``plan.rate`` request number i is due i / rate seconds after the start.
+    that drifts or repeats can favour an endpoint. Warm-up rounds come first and are flagged, as
+    many for each worker, since each has connections of its own. With ``plan.rate`` measured
+    request number i is due i / rate seconds after the warming up.
     """
-    numbers = itertools.count()
-    for round_number in range(plan.warmup_rounds + plan.rounds):
+    warmups = plan.warmup_rounds * plan.concurrency
+    measured = itertools.count()
+    for seq, (round_number, endpoint, (kind, connection, client)) in enumerate(
+        _ordered(plan, endpoints, warmups + plan.rounds)
+    ):
+        warmup = round_number < warmups
+        yield Trial(
+            seq=seq,
+            round=round_number,
+            endpoint=endpoint,
+            kind=kind,
+            connection=connection,
+            client=client,
+            warmup=warmup,
+            due_ns=None if warmup or plan.rate is None else _due_ns(next(measured), plan.rate),
+            worker=round_number % plan.concurrency if warmup else None,
+        )
+
+
+def _ordered(
+    plan: Plan, endpoints: Sequence[str], rounds: int
+) -> Iterator[tuple[int, str, _Stratum]]:
+    for round_number in range(rounds):
         for stratum in _shuffled(_strata(plan), plan.seed, round_number, "strata"):
-            kind, connection, client = stratum
             for endpoint in _shuffled(endpoints, plan.seed, round_number, *stratum):
-                seq = next(numbers)
-                yield Trial(
-                    seq=seq,
-                    round=round_number,
-                    endpoint=endpoint,
-                    kind=kind,
-                    connection=connection,
-                    client=client,
-                    warmup=round_number < plan.warmup_rounds,
-                    due_ns=None if plan.rate is None else round(seq * NS_PER_S / plan.rate),
-                )
+                yield round_number, endpoint, stratum
+
+
+def _due_ns(number: int, rate: float) -> int:
+    return round(number * NS_PER_S / rate)
 
 
 def scheduled(plan: Plan, endpoints: Sequence[str]) -> int:
     """How many trials `schedule` gives."""
-    return (plan.warmup_rounds + plan.rounds) * len(_strata(plan)) * len(endpoints)
+    rounds = plan.warmup_rounds * plan.concurrency + plan.rounds
+    return rounds * len(_strata(plan)) * len(endpoints)
 
 
-def _strata(plan: Plan) -> list[tuple[Kind, Connection, str]]:
+def _strata(plan: Plan) -> list[_Stratum]:
     return list(itertools.product(plan.kinds, plan.connections, plan.clients))
 
 

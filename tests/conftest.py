@@ -17,7 +17,6 @@ from bench.key import Key
 from bench.simulator import Fleet
 from bench.wire.trust import trust
 
-
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")

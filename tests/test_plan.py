@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from collections import Counter
@@ -64,11 +65,26 @@ GOLDEN_ORDER = [
 
 @given(st.floats(0.1, 1000), endpoint_names)
 def test_an_open_loop_is_due_at_constant_intervals(rate: float, names: list[str]) -> None:
-    """Request i is due i / rate seconds after the start, whatever happened before it."""
+    """Measured request i is due i / rate seconds after warming up, whatever happened before it."""
     trials = list(schedule(make_plan(rate=rate, rounds=3), names))
-    for trial in trials:
+    assert {t.due_ns for t in trials if t.warmup} == {None}
+    for number, trial in enumerate(t for t in trials if not t.warmup):
         assert trial.due_ns is not None
-        assert abs(trial.due_ns - trial.seq * 1e9 / rate) <= 1
+        assert abs(trial.due_ns - number * 1e9 / rate) <= 1
+
+
+@given(plans, endpoint_names, st.integers(1, 5))
+def test_every_worker_warms_every_connection_of_its_own(
+    plan: Plan, names: list[str], workers: int
+) -> None:
+    """Or a connection that one worker has just opened would be measured as warm."""
+    plan = dataclasses.replace(plan, concurrency=workers)
+    warmups = Counter(
+        (t.worker, t.endpoint, t.kind, t.connection) for t in schedule(plan, names) if t.warmup
+    )
+    assert set(warmups.values()) <= {plan.warmup_rounds}
+    expected = workers * len(names) * len(plan.kinds) * len(plan.connections)
+    assert len(warmups) == (expected if plan.warmup_rounds else 0)
 
 
 @pytest.mark.parametrize(
