@@ -9,9 +9,7 @@ creation, appends, compaction or after, and reads what is left as any user would
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import random
 import select
 import signal
@@ -25,6 +23,8 @@ from typing import Any
 
 from bench.errors import StoreError
 from bench.store import RunWriter, StoredRun, read_run, repair
+from tests.benchmarks.figures import Figure, Result
+from tests.benchmarks.figures import run as run_benchmark
 from tests.store_kit import row, run, sample
 
 CREATED, FINISHED = -1, -2
@@ -137,25 +137,22 @@ def _repairable(folder: Path, stored: StoredRun) -> bool:
     return read_run(folder).rows == stored.rows and repair(folder) == ()
 
 
-def measure(kills: int, seed: int = 1) -> list[Kill]:
-    """The kills, one after the other."""
-    choice = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return [kill_one(Path(folder), f"k{n}", choice) for n in range(kills)]
-
-
-def document(kills: list[Kill]) -> dict[str, Any]:
-    """The figures and the table, in the form that all benchmarks share."""
-    bad = {name: sum(getattr(kill, name) for kill in kills) for name in FAULTS}
-    figures = [
-        {"name": f"{name} in {len(kills)} kills", "value": value, "unit": FAULTS[name]}
-        | {"goal": 0, "holds": value == 0}
-        for name, value in bad.items()
-    ]
-    return {"machine": machine(), "figures": figures, "table": table(kills)}
-
-
+QUICK = 25
 FAULTS = {"lost": "rows", "doubled": "rows", "invented": "rows", "untold": "runs"}
+
+
+def measure(options: argparse.Namespace) -> Result:
+    """The kills, one after the other."""
+    choice = random.Random(options.seed)
+    count = QUICK if options.quick else options.kills
+    with tempfile.TemporaryDirectory() as folder:
+        kills = [kill_one(Path(folder), f"k{n}", choice) for n in range(count)]
+    return Result([_figure(name, kills) for name in FAULTS], table(kills))
+
+
+def _figure(name: str, kills: list[Kill]) -> Figure:
+    bad = sum(getattr(kill, name) for kill in kills)
+    return Figure(f"{name} in {len(kills)} kills", bad, FAULTS[name], goal=0, timed=False)
 
 
 def table(kills: list[Kill]) -> list[dict[str, Any]]:
@@ -169,44 +166,18 @@ def table(kills: list[Kill]) -> list[dict[str, Any]]:
     ]
 
 
-def machine() -> dict[str, Any]:
-    """Where the figures come from."""
-    return {
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-    }
-
-
-def show(result: dict[str, Any]) -> None:
-    """The same as text."""
-    names = list(result["table"][0])
-    print("  ".join(f"{name:>12}" for name in names))
-    for line in result["table"]:
-        print("  ".join(f"{line[name]:>12}" for name in names))
-    for figure in result["figures"]:
-        verdict = "holds" if figure["holds"] else "MISSED"
-        print(f"{figure['name']}: {figure['value']} {figure['unit']} (goal 0, {verdict})")
-
-
-def main(arguments: list[str]) -> int:
-    """The command; 1 when a figure misses its goal."""
-    if arguments[:1] == ["--child"]:
-        child(Path(arguments[1]), arguments[2], int(arguments[3]))
-        return 0
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.kills")
+def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="40 kills")
-    options = parser.parse_args(arguments)
-    result = document(measure(40 if options.quick else options.kills, options.seed))
-    if options.json:
-        print(json.dumps(result))
-    else:
-        show(result)
-    return int(not all(figure["holds"] for figure in result["figures"]))
+
+
+def main() -> int:
+    """The command, and the child that it kills."""
+    if sys.argv[1:2] == ["--child"]:
+        child(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        return 0
+    return run_benchmark(__doc__ or "", measure, _options)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
