@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from bench.loading import load
     from bench.model import COLUMNS, Endpoint, Plan, Run, Sample
     from bench.plan import make_plan, read_plan
-    from bench.session import Finished, Where, run
+    from bench.prepare import Where
+    from bench.session import Finished, run
     from bench.stats import Summary, summarise
 
 _HOME = {
@@ -40,7 +41,7 @@ _HOME = {
     "Run": "bench.model",
     "Sample": "bench.model",
     "Summary": "bench.stats",
-    "Where": "bench.session",
+    "Where": "bench.prepare",
     "load": "bench.loading",
     "make_plan": "bench.plan",
     "plots": "bench.plots",

@@ -1,4 +1,4 @@
-"""One measurement from plan to run folder: prepare, measure, store."""
+"""One measurement from plan to run folder: prepare, calibrate, measure, store."""
 
 from __future__ import annotations
 
@@ -17,81 +17,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench.catalogue import Catalogue, load_catalogue
-from bench.clients import CLIENTS, Settings, make_client
-from bench.errors import PlanError
-from bench.key import find_key
-from bench.model import Check, Endpoint, Kind, Plan, Reply, Request, Run, Sample
+from bench.clients import Settings, make_client
+from bench.doctor import calibrate
+from bench.errors import FleetError
+from bench.model import Kind, Plan, Reply, Request, Run, Sample
 from bench.plan import plan_sha256
-from bench.preflight import check_endpoints, choose_model, measurable
+from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
-from bench.schedule import schedule, scheduled
+from bench.schedule import schedule
 from bench.store import RunWriter
 from bench.wire import httplib
 from bench.wire.clock import clock_facts, utc_text
-from bench.wire.trust import trust
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FLEET = "fleet"
-"""The catalogue name that starts a local fleet of its own for the time of the run."""
-
-CHARACTERS_PER_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Things of this machine that a measurement needs and a plan does not say."""
-
-    results: Path = Path("results")
-    key_file: Path | None = None
-    ca: Path | None = None
-    vantage: str | None = None
-    profile: str = "typical"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan that can run: who was asked for, who can be measured, with which model."""
-
-    plan: Plan
-    catalogue: Catalogue
-    asked: tuple[Endpoint, ...]
-    endpoints: tuple[Endpoint, ...]
-    checks: tuple[Check, ...]
-    model: str | None
-    settings: Settings
-    vantage: str
-
-    @property
-    def scheduled(self) -> int:
-        """How many requests the plan sends."""
-        return scheduled(self.plan, [endpoint.name for endpoint in self.endpoints])
-
-    @property
-    def dropped(self) -> tuple[Check, ...]:
-        """Endpoints that the preflight found could not be measured."""
-        return tuple(check for check in self.checks if check.outcome != "ok")
-
-    def estimated_usd(self) -> float | None:
-        """What the run should cost at most; None when a price is not known, 0 without chat."""
-        if "chat" not in self.plan.kinds:
-            return 0.0
-        characters = sum(len(message.content) for message in self.plan.messages) + 24
-        limit = self.plan.parameters.get("max_completion_tokens", 16)
-        completion = limit if isinstance(limit, int) else 16
-        prices = [
-            self.catalogue.usd(e.name, self.model, characters // CHARACTERS_PER_TOKEN, completion)
-            for e in self.endpoints
-        ]
-        if any(price is None for price in prices):
-            return None
-        chats = self.scheduled / len(self.plan.kinds) / len(self.endpoints)
-        return chats * sum(price or 0.0 for price in prices)
+CALIBRATING_REQUESTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,71 +56,6 @@ class Finished:
 Watcher = Callable[[Sample], None]
 
 
-@contextmanager
-def open_catalogue(plan: Plan, where: Where) -> Iterator[Catalogue]:
-    """The plan's catalogue; for ``fleet`` a local fleet runs until the context ends.
-
-    Raises CatalogueError or FleetError.
-    """
-    if plan.catalogue != FLEET:
-        yield load_catalogue(plan.catalogue)
-        return
-    from bench.simulator import Fleet
-
-    with Fleet.start(profile=where.profile, seed=plan.seed) as fleet:
-        yield load_catalogue(str(fleet.catalogue))
-
-
-def settings_for(plan: Plan, catalogue: Catalogue, where: Where) -> Settings:
-    """What the clients have in common. Raises KeyMissing or UsageError."""
-    needs_key = set(plan.kinds) != {"edge"}
-    return Settings(
-        context=trust(where.ca or catalogue.provider.ca),
-        key=find_key(catalogue.provider, where.key_file) if needs_key else None,
-        timeout_s=plan.timeout_s,
-        http2=plan.http2,
-    )
-
-
-def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
-    """Check everything that can be checked before a request is paid for.
-
-    Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
-    endpoint answers.
-    """
-    for client in plan.clients:
-        if client not in CLIENTS:
-            raise PlanError(
-                f"clients: there is no client {client!r}; there is {', '.join(CLIENTS)}"
-            )
-    asked = catalogue.choose(plan.endpoints)
-    settings = settings_for(plan, catalogue, where)
-    checks = check_endpoints(asked, settings, catalogue.provider.api)
-    endpoints = measurable(asked, checks)
-    model = choose_model(plan, catalogue, checks)
-    checks = tuple(_without_model(check, model) for check in checks)
-    return Prepared(
-        plan=plan,
-        catalogue=catalogue,
-        asked=asked,
-        endpoints=measurable(endpoints, checks),
-        checks=checks,
-        model=model,
-        settings=settings,
-        vantage=where.vantage or platform.node() or "here",
-    )
-
-
-def _without_model(check: Check, model: str | None) -> Check:
-    """A region that lists its models without this one cannot be measured with it."""
-    if model is None or check.outcome != "ok" or not check.models or model in check.models:
-        return check
-    return Check(
-        **{name: getattr(check, name) for name in Check.__dataclass_fields__}
-        | {"outcome": "model_missing", "detail": f"does not list {model}"}
-    )
-
-
 def execute(
     prepared: Prepared, where: Where, *, watch: Watcher | None = None, stop: Stop | None = None
 ) -> Finished:
@@ -186,7 +65,7 @@ def execute(
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
-    run = _describe(prepared)
+    run = _describe(prepared, _calibration() if where.calibrate else None)
     bench = _bench(prepared, run.run_id)
     trials = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
     with RunWriter.create(where.results, run) as writer, _signals(stop):
@@ -255,7 +134,15 @@ def _bench(prepared: Prepared, run_id: str) -> Bench:
     )
 
 
-def _describe(prepared: Prepared) -> Run:
+def _calibration() -> dict[str, Any] | None:
+    """What the doctor says of this host; nothing where it cannot start its fleet."""
+    try:
+        return calibrate(CALIBRATING_REQUESTS).to_dict()
+    except FleetError:
+        return None
+
+
+def _describe(prepared: Prepared, calibration: dict[str, Any] | None) -> Run:
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
     return Run(
@@ -272,7 +159,8 @@ def _describe(prepared: Prepared) -> Run:
         started_at=started_at,
         versions=_versions(),
         clock=clock_facts(),
-        platform=_platform(),
+        platform=_platform(prepared.settings),
+        calibration=calibration,
     )
 
 
@@ -285,8 +173,10 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _platform() -> dict[str, object]:
+def _platform(settings: Settings) -> dict[str, object]:
     return {
+        "proxy": proxy_words(settings),
+        "ip": settings.family,
         "system": platform.system(),
         "kernel": platform.release(),
         "machine": platform.machine(),

@@ -32,7 +32,7 @@ FLOORS = (
     # 2 halls
     {"clients", "loading"},
     # 3 windows
-    {"plots", "preflight", "probe", "report"},
+    {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
     {"session"},
     # 5 door
@@ -44,6 +44,7 @@ NEIGHBOURS = {
     ("key", "catalogue"),
     ("stats", "frame"),
     ("report", "plots"),
+    ("prepare", "preflight"),
     ("__main__", "cli"),
 }
 """Imports between rooms of one floor that are meant; every other one is a knot."""
@@ -59,7 +60,15 @@ WALLS = {
     "trustme": {"simulator/"},
     "click": {"cli/"},
     "rich": {"cli/"},
-    "time": {"wire/", "probe.py", "simulator/", "store/", "cli/progress.py", "session.py"},
+    "time": {
+        "wire/",
+        "probe.py",
+        "simulator/",
+        "store/",
+        "cli/progress.py",
+        "session.py",
+        "doctor.py",
+    },
 }
 
 

@@ -19,8 +19,9 @@ from bench.catalogue import Catalogue, load_catalogue
 from bench.errors import NothingMeasured, PlanError
 from bench.model import Plan
 from bench.plan import make_plan
+from bench.prepare import Where, prepare
 from bench.probe import Stop
-from bench.session import Where, execute, prepare
+from bench.session import execute
 from bench.simulator import Fleet
 from bench.stats import summarise
 from tests.namespace import require_namespaces, run_inside
@@ -189,7 +190,14 @@ def command(*words: str) -> list[str]:
 def start_run(fleet: Fleet, results: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command(
-            "run", "--catalogue", str(fleet.catalogue), "--rounds", "500", "--results", str(results)
+            "run",
+            "--catalogue",
+            str(fleet.catalogue),
+            "--no-calibrate",
+            "--rounds",
+            "500",
+            "--results",
+            str(results),
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -139,7 +139,7 @@ def test_dropped_endpoints_are_cells_without_rows() -> None:
         ("cached", [*rows(9), *rows(9, ["global"], cached_tokens=20)], {}),
         ("no_value", rows(9, ttft_ns=None), {}),
         ("left_out", rows(2), {}),
-        ("host_noisy", rows(60, wakeup_late_ns=40_000_000), {}),
+        ("host_noisy", rows(60, wakeup_late_ns=40_000_000, ttfb_layer="socket"), {}),
         ("mixed_vantages", [*rows(9), *rows(9, vantage="elsewhere")], {}),
         ("cold_start", rows(9, warmup_rounds=0), {"warmup_rounds": 0}),
     ],
@@ -198,3 +198,20 @@ def test_the_frame_of_a_summary_has_one_row_per_cell() -> None:
     frame = _summary(rows(40)).to_frame()
     assert frame["endpoint"].tolist() == ["global", *MEDIANS_MS]
     assert np.all(frame["p50_low_ms"] <= frame["p50_ms"])
+
+
+@pytest.mark.parametrize(("p90_us", "told"), [(200.0, False), (40_000.0, True)])
+def test_the_calibration_decides_whether_the_host_is_too_late(p90_us: float, told: bool) -> None:
+    """Waking up late does not reach kernel stamps; what reaches them was calibrated."""
+    table = rows(60, wakeup_late_ns=40_000_000, ttfb_layer="kernel")
+    assert "host_noisy" not in _codes(_summary(table))
+    spread = {"n": 40, "p50_us": 100.0, "p90_us": p90_us, "p99_us": p90_us}
+    assert (
+        "host_noisy" in _codes(_summary(table, calibration={"bias": {"kernel": spread}}))
+    ) == told
+
+
+def test_a_proxy_is_said_aloud() -> None:
+    """TCP time then ends at the proxy."""
+    assert "proxy" in _codes(_summary(rows(9), platform={"proxy": "used: http://p.test:3128"}))
+    assert "proxy" not in _codes(_summary(rows(9), platform={"proxy": "X is set and not used"}))

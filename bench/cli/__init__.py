@@ -14,6 +14,7 @@ COMMANDS = {
     "plot": "Draw one picture of a stored run",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",
     "init": "Write a commented plan to start from",
+    "doctor": "Measure how true the times are that this host measures",
     "simulate": "Run the local fleet in the foreground, for your own clients",
 }
 """Command → one line. The command ``x`` is the click command ``x`` in ``bench.cli.x``."""

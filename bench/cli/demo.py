@@ -9,7 +9,7 @@ import click
 from bench.cli.measuring import measure_and_tell
 from bench.cli.shell import tell
 from bench.plan import make_plan
-from bench.session import Where
+from bench.prepare import Where
 
 
 @click.command()
@@ -33,5 +33,5 @@ def demo(profile: str, rounds: int, seed: int, as_json: bool, results: Path) -> 
     plan = make_plan(
         catalogue="fleet", rounds=rounds, seed=seed, connections=("warm", "cold"), timeout_s=30.0
     )
-    where = Where(results=results, profile=profile, vantage="here")
+    where = Where(results=results, profile=profile, vantage="here", calibrate=True)
     return measure_and_tell(plan, where, as_json=as_json)

@@ -18,7 +18,7 @@ from bench.errors import OK, UNMEASURABLE, KeyMissing
 from bench.model import Check, Endpoint, Plan
 from bench.plan import make_plan
 from bench.preflight import check_endpoints
-from bench.session import Where, open_catalogue, settings_for
+from bench.prepare import Where, open_catalogue, pinned, settings_for
 
 
 @click.command()
@@ -42,7 +42,7 @@ def endpoints(
     plan = make_plan(catalogue=catalogue or "xai", endpoints=endpoints or ())
     with open_catalogue(plan, where) as opened:
         chosen = opened.choose(plan.endpoints)
-        checks = _ask(plan, opened, chosen, where) if check else ()
+        checks = _ask(plan, opened, where) if check else ()
     if as_json:
         print_json(_document(opened, chosen, checks))
     else:
@@ -51,9 +51,7 @@ def endpoints(
     return UNMEASURABLE if dead else OK
 
 
-def _ask(
-    plan: Plan, catalogue: Catalogue, chosen: tuple[Endpoint, ...], where: Where
-) -> tuple[Check, ...]:
+def _ask(plan: Plan, catalogue: Catalogue, where: Where) -> tuple[Check, ...]:
     try:
         settings = settings_for(plan, catalogue, where)
     except KeyMissing as missing:
@@ -61,6 +59,7 @@ def _ask(
             raise
         print(f"{missing}\nChecking the edges only.", file=sys.stderr)
         settings = settings_for(dataclasses.replace(plan, kinds=("edge",)), catalogue, where)
+    chosen = pinned(catalogue.choose(plan.endpoints), where, settings)
     return check_endpoints(chosen, settings, catalogue.provider.api)
 
 

@@ -9,7 +9,8 @@ from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
 from bench.errors import INTERRUPTED, OK, UNMEASURABLE
 from bench.model import Plan
-from bench.session import Finished, Prepared, Where, execute, open_catalogue, prepare
+from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.session import Finished, execute
 from bench.units import format_usd
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
         _announce(prepared)
+        if where.calibrate:
+            tell("First, how late this machine itself is: a second or two on a local fleet.")
         with progress(prepared) as seen:
             finished = execute(prepared, where, watch=seen)
     from bench.report import write_report
@@ -44,6 +47,8 @@ def _announce(prepared: Prepared) -> None:
     plan = prepared.plan
     for check in prepared.dropped:
         tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
+    if (proxy := proxy_words(prepared.settings)) is not None:
+        tell(f"Proxy {proxy}")
     names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
     strata = " × ".join("+".join(part) for part in (plan.kinds, plan.connections, plan.clients))
     tell(f"Endpoints: {names}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import click
 
 from bench.model import CONNECTIONS, KINDS, Plan
 from bench.plan import make_plan, read_plan, read_prompt
-from bench.session import Where
+from bench.prepare import Where
 from bench.units import NS_PER_S, parse_duration_ns
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -40,6 +41,29 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 def place_options(command: _F) -> _F:
     """Where results go, and what of this machine takes part."""
     for option in (
+        click.option(
+            "--calibrate/--no-calibrate",
+            default=True,
+            show_default=True,
+            help="First measure this machine's own lateness, on a local fleet.",
+        ),
+        click.option(
+            "--resolve",
+            multiple=True,
+            metavar="HOST:ADDRESS",
+            help="Use this address for that host. May be given again.",
+        ),
+        click.option(
+            "--proxy", help="http://host:port, or env for the environment's. Default: none."
+        ),
+        click.option(
+            "--ip",
+            "family",
+            type=click.Choice(["4", "6", "any"]),
+            default="any",
+            show_default=True,
+            help="IP family; any races both.",
+        ),
         click.option("--vantage", help="Name of the place measured from; default: the host name."),
         click.option("--cacert", "ca", type=click.Path(path_type=Path), help="CA file to believe."),
         click.option(
@@ -124,5 +148,5 @@ def plan_from(file: Path | None, given: dict[str, Any]) -> Plan:
 
 def where_from(given: dict[str, Any]) -> Where:
     """Take the options of `place_options` out of ``given``."""
-    names = ("results", "key_file", "ca", "vantage", "profile")
+    names = tuple(field.name for field in fields(Where))
     return Where(**{name: given.pop(name) for name in names})

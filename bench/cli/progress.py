@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from bench.model import Sample
-from bench.session import Prepared
+from bench.prepare import Prepared
 from bench.units import NS_PER_MS, format_ms, format_usd
 
 _HEARTBEAT_S = 10.0

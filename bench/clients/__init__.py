@@ -16,6 +16,7 @@ from bench.errors import PlanError
 from bench.key import Key
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.connect import Family
+from bench.wire.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Settings:
     timeout_s: float
     http2: bool = False
     family: Family = "any"
+    proxy: Proxy | None = None
     stamps: bool = True
 
 

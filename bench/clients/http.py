@@ -91,7 +91,7 @@ class HttpClient:
 
     def _new_slot(self, endpoint: Endpoint) -> _Slot:
         settings = self._settings
-        route = Route(endpoint.connect, settings.family, settings.stamps)
+        route = Route(endpoint.connect, settings.family, settings.proxy, settings.stamps)
         wire = Wire(settings.context, route, http2=settings.http2)
         http = httpx.Client(
             transport=wire.transport,
@@ -206,6 +206,9 @@ def _note_fault(exchange: Exchange, error: Exception) -> None:
     if isinstance(error, WireFault):
         facts.lose(error.outcome, error.detail)
         record.phase = error.phase
+    elif isinstance(error, httpcore.ProxyError):
+        facts.lose("connect_fail", f"the proxy refused: {clean(str(error))}")
+        record.phase = "tcp"
     elif isinstance(error, httpcore.RemoteProtocolError):
         _note_protocol(record, facts, error)
     elif isinstance(error, httpcore.LocalProtocolError) and record.arrivals:

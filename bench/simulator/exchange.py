@@ -60,6 +60,7 @@ class Exchange:
                 # Times count from the last byte of the request, as the client's do: parsing it
                 # is part of the delay that was asked for, not on top of it.
                 self._arrived = self._link.arrived
+                self._link.first_left = None
                 return bytes(body)
 
     def waited(self) -> None:
@@ -124,6 +125,8 @@ class Exchange:
         # Before the last byte: who has read a whole response finds it in the log.
         late_s = self._link.late_s
         self.deed.late_ms = None if late_s is None else round(late_s * 1000, 4)
+        if (left := self._link.first_left) is not None:
+            self.deed.first_ms = round((left - self._arrived) * 1000, 4)
         self._world.truth.add(self.deed)
 
     async def _body(self, data: bytes, *, more: bool) -> None:

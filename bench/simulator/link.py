@@ -22,7 +22,7 @@ class Link(asyncio.Protocol):
 
     Times are the loop's. ``arrived`` is when the last bytes came in. What is written leaves at
     ``hold_until`` at the earliest: so a piece can be made and encrypted ahead of its time.
-    ``writes`` counts the writes.
+    ``writes`` counts the writes. ``first_left`` is when the first bytes left since it was None.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Link(asyncio.Protocol):
         self.arrived = self._loop.time()
         self.hold_until = 0.0
         self.writes = 0
+        self.first_left: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's: the TCP connection stands."""
@@ -128,6 +129,8 @@ class Link(asyncio.Protocol):
         if data is None:
             self._transport.close()
         elif not self._transport.is_closing():
+            if self.first_left is None:
+                self.first_left = self._loop.time()
             self._transport.write(data)
 
     # What follows is the part of asyncio.StreamWriter that the HTTP server uses.

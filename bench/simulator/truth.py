@@ -19,7 +19,8 @@ class Deed:
 
     ``t`` is the arrival in seconds since the fleet's start. ``region`` is the one that truly
     served, None if none did. ``queue_ms`` and ``service_ms`` are as planned (they leave out every
-    way); ``late_ms`` is how late the last piece but one was handed to the kernel.
+    way); ``late_ms`` is how late the last piece but one was handed to the kernel, ``first_ms`` when
+    the first byte of a streamed response really was, counted from the request's last byte.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class Deed:
     cached: bool = False
     failure: str | None = None
     late_ms: float | None = None
+    first_ms: float | None = None
 
 
 class Truth:

@@ -192,18 +192,45 @@ def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
 
 
 def _late_harness(facts: Facts) -> list[Caution]:
-    late = facts.df["wakeup_late_ns"].dropna()
     shown = [abs(d.ms.value_ms) for d in facts.differences if d.ms.value_ms and d.direction]
-    if late.empty or not shown or not np.isfinite(smallest := min(shown)):
+    if not shown or not np.isfinite(smallest := min(shown)):
         return []
-    lateness = float(late.median()) / NS_PER_MS
-    if lateness <= LATE_SHARE * smallest:
+    error_ms = _own_error_ms(facts.df)
+    if error_ms is None or error_ms <= LATE_SHARE * smallest:
         return []
     text = (
-        f"This machine wakes up {format_ms(lateness)} late (median); the smallest difference shown "
-        f"is {format_ms(smallest)}."
+        f"This machine's own lateness is {format_ms(error_ms)}; the smallest difference shown is "
+        f"{format_ms(smallest)}."
     )
-    return [Caution("host_noisy", text, "Stop other work on this machine, or lower --concurrency")]
+    advice = (
+        "Stop other work on this machine, or lower --concurrency; regionbench doctor tells more"
+    )
+    return [Caution("host_noisy", text, advice)]
+
+
+def _own_error_ms(df: pd.DataFrame) -> float | None:
+    """What the harness may have added to a time, by the layer that the times come from.
+
+    The calibration's p90 of that layer's bias; without one, how late this process woke up, which
+    reaches every layer but the kernel's stamps.
+    """
+    layers = df["ttfb_layer"].dropna()
+    layer = str(layers.mode().iloc[0]) if len(layers) else "app"
+    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in runs_of(df)]
+    measured = [spread["p90_us"] / 1000 for spread in spreads if spread]
+    if measured:
+        return float(max(measured))
+    late = df["wakeup_late_ns"].dropna()
+    return None if layer == "kernel" or late.empty else float(late.median()) / NS_PER_MS
+
+
+def _proxied(facts: Facts) -> list[Caution]:
+    used = {str((run.get("platform") or {}).get("proxy") or "") for run in runs_of(facts.df)}
+    through = sorted(text.removeprefix("used: ") for text in used if text.startswith("used: "))
+    if not through:
+        return []
+    text = f"Every request went through a proxy ({', '.join(through)}): TCP time is the way to it."
+    return [Caution("proxy", text, "Leave --proxy out to measure the direct way")]
 
 
 def _cached(facts: Facts) -> list[Caution]:
@@ -261,5 +288,6 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _drift,
     _cold_start,
     _late_harness,
+    _proxied,
     _too_few,
 )

@@ -81,6 +81,14 @@ class Record:
         """
         return (self.dns_ns or 0) + (self.tcp_ns or 0) + (self.tls_ns or 0)
 
+    def enter_tunnel(self, now_ns: int) -> None:
+        """A proxy says it is connected: what was said to it was a part of connecting."""
+        if self.began_ns is not None:
+            self.tcp_ns = (self.tcp_ns or 0) + now_ns - self.began_ns
+        self.began_ns = self.send_ns = self.sent_ns = self.sent_id = None
+        self.arrivals.clear()
+        self.head, self.bytes_in = b"", 0
+
     def failed_phase(self) -> str:
         """The phase that this request had reached."""
         return "body" if self.first is not None else self.phase

@@ -82,19 +82,23 @@ class WireStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> WireStream:
-        """Shake hands; the record gets ``tls_ns`` and the version. Raises WireFault."""
+        """Shake hands; the record gets ``tls_ns`` and the version. Raises WireFault.
+
+        ``tls_ns`` runs from the hello to the server's last word: checking a certificate costs this
+        process a millisecond or two, which is neither the network's time nor the server's.
+        """
         record = self._current()
+        record.enter_tunnel(now_ns())
         record.phase = "tls"
-        began_ns = now_ns()
         self._tls = ssl_context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname
         )
         try:
-            self._shake_hands(self._tls, record)
+            hello_ns = self._shake_hands(self._tls, record)
         except BaseException:
             self.close()
             raise
-        record.tls_ns = now_ns() - began_ns
+        record.tls_ns = self._heard_ns(hello_ns) - hello_ns
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -241,12 +245,15 @@ class WireStream(httpcore.NetworkStream):
 
     # TLS
 
-    def _shake_hands(self, tls: ssl.SSLObject, record: Record) -> None:
+    def _shake_hands(self, tls: ssl.SSLObject, record: Record) -> int:
+        """Until both sides are done; when the hello was handed to the kernel."""
+        hello_ns: int | None = None
         while True:
             try:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
-                self._push(record)
+                pushed_ns = self._push(record)
+                hello_ns = pushed_ns if hello_ns is None else hello_ns
             except ssl.SSLError as error:
                 with contextlib.suppress(WireFault):
                     self._push(record)  # the alert that tells the server why
@@ -254,17 +261,29 @@ class WireStream(httpcore.NetworkStream):
             except (ssl.CertificateError, ValueError) as error:
                 raise WireFault("tls_fail", "tls", str(error)) from None
             else:
-                self._push(record)
-                return
+                pushed_ns = self._push(record)
+                return pushed_ns if hello_ns is None else hello_ns
             raw = self._receive(record)
             if raw:
                 self._incoming.write(raw)
             else:
                 self._incoming.write_eof()
 
-    def _push(self, record: Record) -> None:
-        with contextlib.suppress(OSError):  # the read that follows will tell
-            self._send_all(self._outgoing.read(), record)
+    def _heard_ns(self, hello_ns: int) -> int:
+        """When the kernel had the latest arrival, on the monotonic clock."""
+        latest = self._latest
+        if latest is None:
+            return now_ns()
+        arrived_ns = latest.socket_ns - (latest.late_ns or 0)
+        stepped = not hello_ns <= arrived_ns <= latest.socket_ns
+        return latest.socket_ns if stepped else arrived_ns
+
+    def _push(self, record: Record) -> int:
+        """Send what TLS has to say; when that was handed to the kernel."""
+        try:
+            return self._send_all(self._outgoing.read(), record)
+        except OSError:
+            return now_ns()  # the read that follows will tell
 
     # Idle
 

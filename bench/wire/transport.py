@@ -5,20 +5,24 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from bench.wire.clock import ClockWatch
 from bench.wire.connect import Family, literal, race, resolve
 from bench.wire.httplib import httpcore, httpx
+from bench.wire.proxy import Proxy
 from bench.wire.record import Record
 from bench.wire.stream import WireStream
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to reach a host: an ``address:port`` that replaces the lookup, and the IP family."""
+    """How to reach a host: an ``address:port`` that replaces the lookup, the IP family, a proxy
+    that looks names up itself, and whether the kernel is asked for stamps."""
 
     connect: str | None = None
     family: Family = "any"
+    proxy: Proxy | None = None
     stamps: bool = True
 
     def target(self, port: int) -> tuple[str, int] | None:
@@ -40,14 +44,7 @@ class Wire:
         self.stream: WireStream | None = None
         self._route = route
         self._watch = ClockWatch()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            http2=http2,
-            max_connections=1,
-            keepalive_expiry=None,
-            retries=0,
-            network_backend=_Backend(self),
-        )
+        self._pool = _pool(context, route.proxy, _Backend(self), http2=http2)
         self.transport = _Transport(self, self._pool)
 
     def begin(self, deadline_ns: int) -> Record:
@@ -87,6 +84,26 @@ class Wire:
         sock = race(addresses, record)
         self.stream = WireStream(sock, lambda: self.record, stamps=self._route.stamps)
         return self.stream
+
+
+def _pool(
+    context: ssl.SSLContext,
+    proxy: Proxy | None,
+    backend: httpcore.NetworkBackend,
+    *,
+    http2: bool,
+) -> httpcore.ConnectionPool:
+    kept: dict[str, Any] = {
+        "ssl_context": context,
+        "http2": http2,
+        "max_connections": 1,
+        "keepalive_expiry": None,
+        "retries": 0,
+        "network_backend": backend,
+    }
+    if proxy is None:
+        return httpcore.ConnectionPool(**kept)
+    return httpcore.HTTPProxy(proxy.url, proxy_auth=proxy.auth, **kept)
 
 
 class _Backend(httpcore.NetworkBackend):

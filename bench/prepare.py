@@ -1,0 +1,192 @@
+"""Everything that can be checked before a request is paid for: who is asked, how, with what."""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.catalogue import Catalogue, load_catalogue
+from bench.clients import CLIENTS, Settings
+from bench.errors import PlanError, UsageError
+from bench.key import find_key
+from bench.model import Check, Endpoint, Plan
+from bench.preflight import check_endpoints, choose_model, measurable
+from bench.schedule import scheduled
+from bench.wire.connect import Family
+from bench.wire.proxy import environment_proxy, find_proxy
+from bench.wire.trust import trust
+
+FLEET = "fleet"
+"""The catalogue name that starts a local fleet of its own for the time of the run."""
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Things of this machine that a measurement needs and a plan does not say."""
+
+    results: Path = Path("results")
+    key_file: Path | None = None
+    ca: Path | None = None
+    vantage: str | None = None
+    profile: str = "typical"
+    family: Family = "any"
+    proxy: str | None = None
+    resolve: tuple[str, ...] = ()
+    calibrate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that can run: who was asked for, who can be measured, with which model."""
+
+    plan: Plan
+    catalogue: Catalogue
+    asked: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint, ...]
+    checks: tuple[Check, ...]
+    model: str | None
+    settings: Settings
+    vantage: str
+
+    @property
+    def scheduled(self) -> int:
+        """How many requests the plan sends."""
+        return scheduled(self.plan, [endpoint.name for endpoint in self.endpoints])
+
+    @property
+    def dropped(self) -> tuple[Check, ...]:
+        """Endpoints that the preflight found could not be measured."""
+        return tuple(check for check in self.checks if check.outcome != "ok")
+
+    def estimated_usd(self) -> float | None:
+        """What the run should cost at most; None when a price is not known, 0 without chat."""
+        if "chat" not in self.plan.kinds:
+            return 0.0
+        characters = sum(len(message.content) for message in self.plan.messages) + 24
+        limit = self.plan.parameters.get("max_completion_tokens", 16)
+        completion = limit if isinstance(limit, int) else 16
+        prices = [
+            self.catalogue.usd(e.name, self.model, characters // CHARACTERS_PER_TOKEN, completion)
+            for e in self.endpoints
+        ]
+        if any(price is None for price in prices):
+            return None
+        chats = self.scheduled / len(self.plan.kinds) / len(self.endpoints)
+        return chats * sum(price or 0.0 for price in prices)
+
+
+@contextmanager
+def open_catalogue(plan: Plan, where: Where) -> Iterator[Catalogue]:
+    """The plan's catalogue; for ``fleet`` a local fleet runs until the context ends.
+
+    Raises CatalogueError or FleetError.
+    """
+    if plan.catalogue != FLEET:
+        yield load_catalogue(plan.catalogue)
+        return
+    from bench.simulator import Fleet
+
+    with Fleet.start(profile=where.profile, seed=plan.seed) as fleet:
+        yield load_catalogue(str(fleet.catalogue))
+
+
+def settings_for(plan: Plan, catalogue: Catalogue, where: Where) -> Settings:
+    """What the clients have in common. Raises KeyMissing or UsageError."""
+    needs_key = set(plan.kinds) != {"edge"}
+    return Settings(
+        context=trust(where.ca or catalogue.provider.ca),
+        key=find_key(catalogue.provider, where.key_file) if needs_key else None,
+        timeout_s=plan.timeout_s,
+        http2=plan.http2,
+        family=where.family,
+        proxy=find_proxy(where.proxy),
+    )
+
+
+def pinned(
+    endpoints: tuple[Endpoint, ...], where: Where, settings: Settings
+) -> tuple[Endpoint, ...]:
+    """The endpoints with ``--resolve host:address`` applied.
+
+    Raises UsageError for a host that no endpoint has, or where a proxy does the looking up.
+    """
+    hosts = {urlsplit(endpoint.url).hostname for endpoint in endpoints}
+    pins = {}
+    for entry in where.resolve:
+        host, _, address = entry.partition(":")
+        if host not in hosts or not address:
+            known = ", ".join(sorted(map(str, hosts)))
+            raise UsageError(f"--resolve {entry}: write HOST:ADDRESS; hosts: {known}")
+        pins[host] = _literal(address, entry)
+    fixed = tuple(_pin(endpoint, pins) for endpoint in endpoints)
+    names = [endpoint.name for endpoint in fixed if endpoint.connect]
+    if settings.proxy and names:
+        raise UsageError(
+            f"{', '.join(names)}: pinned to an address, but a proxy looks names up itself"
+        )
+    return fixed
+
+
+def _pin(endpoint: Endpoint, pins: Mapping[str, str]) -> Endpoint:
+    parts = urlsplit(endpoint.url)
+    address = pins.get(parts.hostname or "")
+    return replace(endpoint, connect=f"{address}:{parts.port or 443}") if address else endpoint
+
+
+def _literal(address: str, entry: str) -> str:
+    try:
+        found = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        raise UsageError(f"--resolve {entry}: {address} is not an IP address") from None
+    return f"[{found}]" if found.version == 6 else str(found)
+
+
+def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
+    """Check everything that can be checked before a request is paid for.
+
+    Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
+    endpoint answers.
+    """
+    for client in plan.clients:
+        if client not in CLIENTS:
+            raise PlanError(
+                f"clients: there is no client {client!r}; there is {', '.join(CLIENTS)}"
+            )
+    settings = settings_for(plan, catalogue, where)
+    asked = pinned(catalogue.choose(plan.endpoints), where, settings)
+    checks = check_endpoints(asked, settings, catalogue.provider.api)
+    endpoints = measurable(asked, checks)
+    model = choose_model(plan, catalogue, checks)
+    checks = tuple(_without_model(check, model) for check in checks)
+    return Prepared(
+        plan=plan,
+        catalogue=catalogue,
+        asked=asked,
+        endpoints=measurable(endpoints, checks),
+        checks=checks,
+        model=model,
+        settings=settings,
+        vantage=where.vantage or platform.node() or "here",
+    )
+
+
+def _without_model(check: Check, model: str | None) -> Check:
+    """A region that lists its models without this one cannot be measured with it."""
+    if model is None or check.outcome != "ok" or not check.models or model in check.models:
+        return check
+    return replace(check, outcome="model_missing", detail=f"does not list {model}")
+
+
+def proxy_words(settings: Settings) -> str | None:
+    """What is to be said of proxies: the one in use, or one that is set and not used."""
+    if settings.proxy is not None:
+        return f"used: {settings.proxy.url}"
+    found = environment_proxy()
+    return f"{found[0]} is set and not used" if found else None
