@@ -17,10 +17,13 @@ from typing import Any, Literal
 
 SCHEMA_VERSION = 1
 
-Kind = Literal["chat", "models", "edge"]
+Kind = Literal["chat", "responses", "models", "edge"]
 Connection = Literal["warm", "cold"]
 
-KINDS: tuple[Kind, ...] = ("chat", "models", "edge")
+KINDS: tuple[Kind, ...] = ("chat", "responses", "models", "edge")
+
+ASKING: tuple[Kind, ...] = ("chat", "responses")
+"""The kinds that ask a model, and cost money."""
 CONNECTIONS: tuple[Connection, ...] = ("warm", "cold")
 
 OUTCOMES = (

@@ -18,7 +18,7 @@ from bench.model import CONNECTIONS, KINDS, Message, Plan
 
 _MAX_BYTES = 1_000_000
 _MAX_PROMPT_CHARACTERS = 200_000
-_RESERVED = ("model", "messages", "stream", "stream_options", "n")
+_RESERVED = ("model", "messages", "input", "store", "stream", "stream_options", "n")
 _adapter = TypeAdapter(Plan)
 
 TEMPLATE = """\
@@ -28,7 +28,7 @@ TEMPLATE = """\
 catalogue = "xai"          # xai, fleet (local, simulated), or the path of a TOML file of your own
 endpoints = []             # names from the catalogue; empty: all of them
 model = "auto"             # auto: a model that every measured endpoint lists
-kinds = ["chat"]           # chat, models (GET /v1/models), edge (the same without a key: free)
+kinds = ["chat"]           # chat, responses, models (GET /v1/models), edge (the same, no key: free)
 connections = ["warm"]     # warm: kept alive and warmed first; cold: a new connection every time
 stream = true              # false: the whole answer at once (carries the server's own timing)
 http2 = false

@@ -11,7 +11,7 @@ from bench.clients import Settings
 from bench.clients.http import HttpClient
 from bench.clients.outcome import clean, parse_json
 from bench.errors import NothingMeasured, PlanError
-from bench.model import Check, Endpoint, Kind, Plan, Reply
+from bench.model import ASKING, Check, Endpoint, Kind, Plan, Reply
 from bench.request import build_request
 
 TIMEOUT_S = 15.0
@@ -80,7 +80,7 @@ def choose_model(plan: Plan, catalogue: Catalogue, checks: Sequence[Check]) -> s
     The catalogue's order decides between several. None when nothing but lists is asked for.
     Raises PlanError when there is no such model.
     """
-    if "chat" not in plan.kinds:
+    if not set(plan.kinds) & set(ASKING):
         return None
     if plan.model != "auto":
         return plan.model

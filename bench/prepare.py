@@ -14,7 +14,7 @@ from bench.catalogue import Catalogue, load_catalogue
 from bench.clients import CLIENTS, Settings
 from bench.errors import PlanError, UsageError
 from bench.key import find_key
-from bench.model import Check, Endpoint, Plan
+from bench.model import ASKING, Check, Endpoint, Plan
 from bench.preflight import check_endpoints, choose_model, measurable
 from bench.schedule import scheduled
 from bench.wire.connect import Family
@@ -67,7 +67,8 @@ class Prepared:
 
     def estimated_usd(self) -> float | None:
         """What the run should cost at most; None when a price is not known, 0 without chat."""
-        if "chat" not in self.plan.kinds:
+        asking = [kind for kind in self.plan.kinds if kind in ASKING]
+        if not asking:
             return 0.0
         characters = sum(len(message.content) for message in self.plan.messages) + 24
         limit = self.plan.parameters.get("max_completion_tokens", 16)
@@ -78,8 +79,8 @@ class Prepared:
         ]
         if any(price is None for price in prices):
             return None
-        chats = self.scheduled / len(self.plan.kinds) / len(self.endpoints)
-        return chats * sum(price or 0.0 for price in prices)
+        share = len(asking) / len(self.plan.kinds) / len(self.endpoints)
+        return self.scheduled * share * sum(price or 0.0 for price in prices)
 
 
 @contextmanager

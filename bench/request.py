@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bench.model import Kind, Plan, Request
+from bench.model import ASKING, Kind, Plan, Request
 
 DEFAULT_PARAMETERS: Mapping[str, Any] = {"max_completion_tokens": 16}
 NONCE_CHARACTERS = 16
@@ -29,28 +29,45 @@ def build_request(
     nonce: str,
 ) -> Request:
     """The request of one round. ``parameters`` are the model's own; the plan's win over them."""
-    if kind == "chat":
-        body = _chat_body(plan, model, parameters, nonce)
+    if kind in ASKING:
+        body = _BODIES[kind](
+            plan, model, {**DEFAULT_PARAMETERS, **parameters, **plan.parameters}, nonce
+        )
         accepts = "text/event-stream" if plan.stream else "application/json"
         own = (("content-type", "application/json"), ("accept", accepts))
-        return _request(kind, "POST", f"{api}/chat/completions", own, body, model, plan.stream)
+        return _request(kind, "POST", f"{api}{_PATHS[kind]}", own, body, model, plan.stream)
     only = (("accept", "application/json"),)
     return _request(kind, "GET", f"{api}/models", only, b"", None, streamed=False)
 
 
-def _chat_body(plan: Plan, model: str | None, parameters: Mapping[str, Any], nonce: str) -> bytes:
-    messages = [{"role": m.role, "content": m.content} for m in plan.messages]
-    messages[0]["content"] = f"[{nonce}] {messages[0]['content']}"
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": messages,
-        **DEFAULT_PARAMETERS,
-        **parameters,
-        **plan.parameters,
-        "stream": plan.stream,
-    }
+def _chat_body(plan: Plan, model: str | None, parameters: dict[str, Any], nonce: str) -> bytes:
+    body = {"model": model, "messages": _messages(plan, nonce), **parameters, "stream": plan.stream}
     if plan.stream:
         body["stream_options"] = {"include_usage": True}
+    return _json(body)
+
+
+def _responses_body(plan: Plan, model: str | None, parameters: dict[str, Any], nonce: str) -> bytes:
+    """The same question in the words of the Responses API."""
+    body = {"model": model, "input": _messages(plan, nonce), **parameters, "stream": plan.stream}
+    if (limit := body.pop("max_completion_tokens", None)) is not None:
+        body["max_output_tokens"] = limit
+    if (effort := body.pop("reasoning_effort", None)) is not None:
+        body["reasoning"] = {"effort": effort}
+    return _json({**body, "store": False})
+
+
+_BODIES = {"chat": _chat_body, "responses": _responses_body}
+_PATHS = {"chat": "/chat/completions", "responses": "/responses"}
+
+
+def _messages(plan: Plan, nonce: str) -> list[dict[str, str]]:
+    messages = [{"role": m.role, "content": m.content} for m in plan.messages]
+    messages[0]["content"] = f"[{nonce}] {messages[0]['content']}"
+    return messages
+
+
+def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 

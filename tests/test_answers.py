@@ -19,6 +19,7 @@ from bench.clients.outcome import (
     milliseconds,
     retry_after_s,
 )
+from bench.clients.responses import take_response_document, take_response_event
 from bench.clients.sse import Event, SseError, SseParser
 from bench.model import OUTCOMES
 
@@ -76,7 +77,22 @@ json_values = st.recursive(
         st.lists(children, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["choices", "delta", "content", "usage", "error", "code", "message", "model"]
+                [
+                    "choices",
+                    "delta",
+                    "content",
+                    "usage",
+                    "error",
+                    "code",
+                    "message",
+                    "model",
+                    "response",
+                    "type",
+                    "output",
+                    "text",
+                    "status",
+                    "output_tokens_details",
+                ]
             ),
             children,
             max_size=4,
@@ -93,6 +109,8 @@ def test_no_json_crashes_the_reading_of_answers(value: object) -> None:
     facts = Facts()
     take_event(facts, Event(text), 0)
     take_document(facts, text.encode())
+    take_response_event(facts, Event(text), 1)
+    take_response_document(facts, text.encode())
     usage_fields(facts.usage)
     assert facts.outcome is None or facts.outcome in OUTCOMES
 
@@ -185,3 +203,44 @@ def test_recorded_usage_becomes_columns() -> None:
 def test_absurd_counts_are_unknown(absurd: object) -> None:
     """A count that cannot be one is not a number in a table."""
     assert usage_fields({"prompt_tokens": absurd})["prompt_tokens"] is None
+
+
+def response_events(*events: dict[str, object]) -> Facts:
+    facts = Facts()
+    for arrival, event in enumerate(events):
+        take_response_event(facts, Event(json.dumps(event)), arrival)
+    return facts
+
+
+def test_a_responses_stream_has_the_same_three_first_times_as_chat() -> None:
+    """First event, first reasoning, first text; reasoning is taken out of the output's tokens."""
+    usage = {
+        "input_tokens": 9,
+        "output_tokens": 12,
+        "output_tokens_details": {"reasoning_tokens": 5},
+    }
+    facts = response_events(
+        {"type": "response.created", "response": {"status": "in_progress"}},
+        {"type": "response.reasoning_summary_text.delta", "delta": "hm"},
+        {"type": "response.output_text.delta", "delta": "Earth"},
+        {"type": "response.completed", "response": {"status": "completed", "usage": usage}},
+    )
+    assert (facts.first_event, facts.first_reasoning, facts.tokens) == (0, 1, [2])
+    assert facts.done
+    assert usage_fields(facts.usage)["completion_tokens"] == 7
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [
+        ({"type": "error", "code": "x", "message": "boom"}, "stream_error"),
+        (
+            {"type": "response.failed", "response": {"error": {"message": "at capacity"}}},
+            "capacity",
+        ),
+        ({"error": "Too many requests", "code": "resource-exhausted"}, "rate_limited"),
+    ],
+)
+def test_a_failure_inside_a_responses_stream_is_one(event: dict[str, object], outcome: str) -> None:
+    """A 200 is not success there either."""
+    assert response_events(event).outcome == outcome

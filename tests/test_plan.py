@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import PlanError
-from bench.model import CONNECTIONS, KINDS, Plan
+from bench.model import ASKING, CONNECTIONS, KINDS, Plan
 from bench.plan import TEMPLATE, make_plan, plan_sha256, read_plan
 from bench.request import build_request, nonce
 from bench.schedule import schedule, scheduled
@@ -200,7 +200,7 @@ def test_a_digest_covers_body_headers_and_path(kind: str) -> None:
         for model in ("a", "b")
         for stream in (True, False)
     }
-    assert len(digests) == (8 if kind == "chat" else 2)
+    assert len(digests) == (8 if kind in ASKING else 2)
 
 
 def test_only_the_edge_is_asked_without_a_key() -> None:
@@ -209,4 +209,23 @@ def test_only_the_edge_is_asked_without_a_key() -> None:
         kind: build_request(kind, Plan(), api="", model="m", parameters={}, nonce="").with_key
         for kind in KINDS
     }
-    assert keyed == {"chat": True, "models": True, "edge": False}
+    assert keyed == {"chat": True, "responses": True, "models": True, "edge": False}
+
+
+def test_a_responses_request_asks_the_same_in_its_own_words() -> None:
+    """Same messages and nonce; limits and effort under the names of that API; nothing is stored."""
+    request = build_request(
+        "responses",
+        make_plan(parameters={"temperature": 0}),
+        api="/v1",
+        model="m",
+        parameters={"reasoning_effort": "none"},
+        nonce="n" * 16,
+    )
+    body = json.loads(request.body)
+    assert request.path == "/v1/responses"
+    assert body["input"][0]["content"].startswith("[nnnnnnnnnnnnnnnn] ")
+    assert body["max_output_tokens"] == 16
+    assert body["reasoning"] == {"effort": "none"}
+    assert (body["temperature"], body["stream"], body["store"]) == (0, True, False)
+    assert not {"messages", "max_completion_tokens", "reasoning_effort"} & set(body)

@@ -37,10 +37,14 @@ def measured(fleet: Fleet, tmp_path: Path, **plan: Any) -> pd.DataFrame:
 def test_every_scheduled_request_is_one_row(fleet: Fleet, tmp_path: Path) -> None:
     """All strata, kinds and warm-ups; nothing twice, nothing missing, all ok or a named failure."""
     df = measured(
-        fleet, tmp_path, rounds=2, kinds=("chat", "models", "edge"), connections=("warm", "cold")
+        fleet,
+        tmp_path,
+        rounds=2,
+        kinds=("chat", "responses", "models", "edge"),
+        connections=("warm", "cold"),
     )
-    assert sorted(df["seq"]) == list(range(5 * 6 * 3))
-    assert df["warmup"].sum() == 30
+    assert sorted(df["seq"]) == list(range(5 * 8 * 3))
+    assert df["warmup"].sum() == 40
     assert set(df["outcome"]) <= {"ok", "capacity"}
     assert (df.loc[df["outcome"] == "ok", "total_ns"] > 0).all()
 
@@ -57,13 +61,19 @@ def test_requests_of_a_round_are_byte_identical_and_rounds_differ(
 
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
 @pytest.mark.parametrize("stream", [False, True], ids=["at once", "streamed"])
+@pytest.mark.parametrize("kind", ["chat", "responses"])
 def test_phases_are_filled_where_they_happened(
-    http2: bool, stream: bool, fleet: Fleet, tmp_path: Path
+    kind: str, http2: bool, stream: bool, fleet: Fleet, tmp_path: Path
 ) -> None:
     """A cold row has TCP and TLS, a warm one has neither; streams have tokens, documents have the
     server's own time."""
     df = measured(
-        fleet, tmp_path, rounds=2, http2=http2, stream=stream, connections=("warm", "cold")
+        *(fleet, tmp_path),
+        rounds=2,
+        http2=http2,
+        stream=stream,
+        kinds=(kind,),
+        connections=("warm", "cold"),
     )
     df = df[(df["outcome"] == "ok") & ~df["warmup"]]
     cold, warm = df[df["connection"] == "cold"], df[df["connection"] == "warm"]

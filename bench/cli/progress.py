@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from bench.model import Sample
 from bench.prepare import Prepared
@@ -114,9 +115,9 @@ def _redraw(tally: Tally, live: Live, console: Console) -> Any:
     return seen
 
 
-def _table(tally: Tally, console: Console) -> Table:
+def _table(tally: Tally, console: Console) -> Group:
     roomy = console.width >= 72
-    table = Table(title=tally.line(), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("endpoint", no_wrap=True)
     for name in ("done", "median", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -124,7 +125,7 @@ def _table(tally: Tally, console: Console) -> Table:
         table.add_column("latest", no_wrap=True)
     for name in tally.names:
         table.add_row(*_cells(tally, name, roomy, console))
-    return table
+    return Group(Text(tally.line(), overflow="ellipsis", no_wrap=True), table)
 
 
 def _cells(tally: Tally, name: str, roomy: bool, console: Console) -> list[str]:

@@ -56,7 +56,7 @@ def take_event(facts: Facts, event: Event, arrival: int) -> None:
         facts.fail(classify_stream_error(chunk), f"{chunk.get('code')}: {chunk.get('error')}")
     else:
         _take_common(facts, chunk)
-        for choice in _dictionaries(chunk.get("choices")):
+        for choice in dictionaries(chunk.get("choices")):
             _take_choice(facts, choice, arrival)
 
 
@@ -67,7 +67,7 @@ def take_document(facts: Facts, body: bytes) -> None:
         facts.fail("protocol_error", "the body is not a chat completion")
         return
     _take_common(facts, document)
-    for choice in _dictionaries(document["choices"]):
+    for choice in dictionaries(document["choices"]):
         message = choice.get("message")
         if isinstance(message, dict) and isinstance(message.get("content"), str):
             facts.text_hash.update(message["content"].encode("utf-8", "replace"))
@@ -79,15 +79,15 @@ def take_document(facts: Facts, body: bytes) -> None:
 def close_stream(facts: Facts) -> None:
     """Judge a stream that has ended by itself: it must have said [DONE] after a token."""
     if not facts.done:
-        facts.fail("truncated", "the stream ended without [DONE]")
+        facts.fail("truncated", "the stream ended before it said that it was done")
     elif not facts.tokens and facts.first_reasoning is None and not facts.finished:
         facts.fail("protocol_error", "the stream held no token")
 
 
 def usage_fields(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Token counts and cost from a usage object; absent or absurd values are None."""
-    prompt_details = _dictionary(usage.get("prompt_tokens_details"))
-    completion_details = _dictionary(usage.get("completion_tokens_details"))
+    prompt_details = dictionary(usage.get("prompt_tokens_details"))
+    completion_details = dictionary(usage.get("completion_tokens_details"))
     ticks = _count(usage.get("cost_in_usd_ticks"))
     return {
         "prompt_tokens": _count(usage.get("prompt_tokens")),
@@ -98,15 +98,20 @@ def usage_fields(usage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _take_common(facts: Facts, fields: Mapping[str, Any]) -> None:
+def take_identity(facts: Facts, fields: Mapping[str, Any]) -> None:
+    """Which model says it answered."""
     facts.model = _text(fields.get("model")) or facts.model
     facts.fingerprint = _text(fields.get("system_fingerprint")) or facts.fingerprint
+
+
+def _take_common(facts: Facts, fields: Mapping[str, Any]) -> None:
+    take_identity(facts, fields)
     if isinstance(fields.get("usage"), dict):
         facts.usage = fields["usage"]
 
 
 def _take_choice(facts: Facts, choice: Mapping[str, Any], arrival: int) -> None:
-    delta = _dictionary(choice.get("delta"))
+    delta = dictionary(choice.get("delta"))
     reasoning = delta.get("reasoning_content") or delta.get("reasoning")
     if reasoning and facts.first_reasoning is None:
         facts.first_reasoning = arrival
@@ -117,11 +122,13 @@ def _take_choice(facts: Facts, choice: Mapping[str, Any], arrival: int) -> None:
     facts.finished = facts.finished or choice.get("finish_reason") is not None
 
 
-def _dictionary(value: object) -> dict[str, Any]:
+def dictionary(value: object) -> dict[str, Any]:
+    """``value`` if it is one, else an empty one: servers send what they like."""
     return value if isinstance(value, dict) else {}
 
 
-def _dictionaries(value: object) -> list[dict[str, Any]]:
+def dictionaries(value: object) -> list[dict[str, Any]]:
+    """The dictionaries in ``value``, if it is a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 
 from bench.clients import Settings
-from bench.clients.answer import Facts, close_stream, take_document, take_event
+from bench.clients.answer import Facts, close_stream
 from bench.clients.outcome import classify, clean, describe_error, parse_json
+from bench.clients.readers import READERS, TakeEvent
 from bench.clients.reply import Head, assemble
 from bench.clients.sse import SseError, SseParser
 from bench.model import Connection, Endpoint, Reply, Request
@@ -146,7 +147,7 @@ def _converse(
     exchange.head = Head(response.status_code, response.http_version, response.headers)
     try:
         if request.streamed and response.is_success and _is_event_stream(response):
-            _read_stream(response, exchange)
+            _read_stream(response, exchange, READERS[request.kind][0])
         else:
             _read_document(response, request, exchange)
     finally:
@@ -158,13 +159,13 @@ def _is_event_stream(response: httpx.Response) -> bool:
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
-def _read_stream(response: httpx.Response, exchange: Exchange) -> None:
+def _read_stream(response: httpx.Response, exchange: Exchange, take: TakeEvent) -> None:
     facts, record, parser = exchange.facts, exchange.record, SseParser()
     for chunk in response.iter_raw():
         arrival = len(record.arrivals) - 1
         try:
             for event in parser.feed(chunk):
-                take_event(facts, event, arrival)
+                take(facts, event, arrival)
                 if facts.done and exchange.done_at is None:
                     exchange.done_at = arrival
         except SseError as error:
@@ -194,8 +195,8 @@ def _judge_document(status: int, body: bytes, request: Request, facts: Facts) ->
         facts.fail(outcome, describe_error(body))
     elif request.streamed:
         facts.fail("protocol_error", f"not an event stream: {describe_error(body)}")
-    elif request.kind == "chat":
-        take_document(facts, body)
+    elif request.kind in READERS:
+        READERS[request.kind][1](facts, body)
     elif request.kind == "models" and not isinstance(parse_json(body), dict):
         facts.fail("protocol_error", "the body is not a JSON object")
 

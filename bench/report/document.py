@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from bench.model import SCHEMA_VERSION, Plan
+from bench.model import ASKING, SCHEMA_VERSION, Plan
 from bench.stats import METRICS, Summary, answer
 from bench.stats.encode import plain
 
@@ -92,7 +92,7 @@ def title(stratum: Mapping[str, Any]) -> str:
 
 def metric_label(stratum: Mapping[str, Any]) -> str:
     """The name of a stratum's main metric, without its unit."""
-    chat = stratum["kind"] == "chat" and stratum["streamed"]
+    chat = stratum["kind"] in ASKING and stratum["streamed"]
     return METRICS["ttft" if chat else "total"].label.removesuffix(" (ms)")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.model import PHASES
+from bench.model import ASKING, PHASES
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS
 
@@ -51,7 +51,7 @@ METRICS: dict[str, Metric] = {
 
 def main_metric(kind: str, streamed: bool) -> str:
     """The one metric that answers for a stratum: what its user waits for."""
-    return "ttft" if kind == "chat" and streamed else "total"
+    return "ttft" if kind in ASKING and streamed else "total"
 
 
 def countable(df: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.model import CONNECTIONS, KINDS
+from bench.model import ASKING, CONNECTIONS, KINDS
 from bench.stats.metrics import main_metric
 
 _KEYS = ["kind", "streamed", "connection", "client", "model"]
@@ -80,7 +80,7 @@ def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.Seri
     for run_id, model in zip(answered["run_id"], answered["model"], strict=True):
         named[str(run_id)] = named.get(str(run_id)) or str(model)
     models = df["run_id"].map(lambda run_id: named.get(str(run_id), "")).astype("string")
-    return models.where(df["kind"].astype("string") == "chat", "").fillna("")
+    return models.where(df["kind"].astype("string").isin(ASKING), "").fillna("")
 
 
 def _stratum(values: Any) -> Stratum:
@@ -95,10 +95,10 @@ def planned(run: Mapping[str, Any]) -> list[Stratum]:
     return [
         Stratum(
             kind,
-            kind == "chat" and bool(plan.get("stream", True)),
+            kind in ASKING and bool(plan.get("stream", True)),
             connection,
             client,
-            str(model) if model and kind == "chat" else None,
+            str(model) if model and kind in ASKING else None,
         )
         for kind in plan.get("kinds") or ()
         for connection in plan.get("connections") or ()
