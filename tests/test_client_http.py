@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import socket
 import ssl
+import subprocess
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 import pytest
 import trustme
@@ -376,8 +382,6 @@ def test_the_key_is_hidden_even_when_the_server_echoes_it(authority: Authority) 
 
 def test_an_interrupted_request_is_a_cancelled_row(authority: Authority) -> None:
     """Ctrl-C ends a wait at once, and the row says whose doing it was."""
-    import threading
-
     client = HttpClient(authority.settings(20))
     with fault_server(send(SSE, token("E"), then="silence"), authority.server(HOST)) as server:
         threading.Timer(0.3, client.interrupt).start()
@@ -435,3 +439,92 @@ def test_early_responses_do_not_count_as_the_first_byte(authority: Authority) ->
         reply = ask(server, authority.settings(), a_request(stream=False))
     assert reply.ttfb_ns is not None
     assert reply.ttfb_ns > 90_000_000
+
+
+def test_a_server_that_sends_a_byte_at_a_time_is_read_to_its_end(authority: Authority) -> None:
+    """Slow is not broken; the first byte's time is the first byte's."""
+
+    def script(conversation: Conversation) -> None:
+        conversation.drip(SSE + token("E") + FINISH + DONE + END, 0.0005)
+        conversation.finish()
+
+    with fault_server(script, authority.server(HOST)) as server:
+        reply = ask(server, authority.settings(10))
+    assert reply.outcome == "ok"
+    assert reply.ttfb_ns is not None
+    assert reply.ttft_ns is not None
+    assert reply.total_ns is not None
+    assert reply.ttfb_ns < reply.ttft_ns < reply.total_ns
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "said"),
+    [((-10, -5), "certificate has expired"), ((5, 10), "not yet valid")],
+    ids=["expired", "not yet valid"],
+)
+def test_a_certificate_out_of_its_time_is_tls_fail(
+    lifetime: tuple[int, int], said: str, authority: Authority
+) -> None:
+    """The row says which way."""
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    begins, ends = (now + dt.timedelta(days=days) for days in lifetime)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.ca.issue_cert(HOST, not_before=begins, not_after=ends).configure_cert(context)
+    with fault_server(send(), context) as server:
+        reply = ask(server, authority.settings())
+    assert (reply.outcome, reply.failed_phase) == ("tls_fail", "tls")
+    assert said in (reply.error or "")
+
+
+def test_a_self_signed_certificate_is_tls_fail(authority: Authority, tmp_path: Path) -> None:
+    """With the verify code that names it."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={HOST} -keyout {key} -out {cert}"
+    name = f"subjectAltName=DNS:{HOST}"
+    command = ["openssl", *words.split(), "-addext", name]
+    made = subprocess.run(command, capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with fault_server(send(), context) as server:
+        reply = ask(server, authority.settings())
+    assert reply.outcome == "tls_fail"
+    assert "self-signed certificate (verify code 18)" in (reply.error or "")
+
+
+def test_a_server_that_renegotiates_does_not_hang_the_request(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """TLS 1.2 lets a server shake hands again in the middle: a row within the deadline, and the
+    next request works."""
+    pem = tmp_path / "server.pem"
+    authority.ca.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(pem))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(pem)]
+    with subprocess.Popen(
+        [*command, "-key", str(pem), "-tls1_2", "-naccept", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            while b"ACCEPT" not in process.stdout.readline():
+                pass
+            threading.Timer(0.5, _renegotiate, (process.stdin,)).start()
+            reply = ask(FaultServer(port), authority.settings(3), a_request(stream=False))
+        finally:
+            process.kill()
+    assert (reply.tls_version, reply.status) == ("TLSv1.2", 200), reply
+    with fault_server(send(document()), authority.server(HOST)) as server:
+        assert ask(server, authority.settings(), a_request(stream=False)).outcome == "ok"
+
+
+def _renegotiate(stdin: IO[bytes]) -> None:
+    stdin.write(b"R\n")
+    stdin.flush()
+    time.sleep(0.3)
+    stdin.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}\n")
+    stdin.flush()
