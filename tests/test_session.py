@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -290,3 +291,23 @@ def test_live_use_differs_from_the_fleet_in_nothing_but_the_address(tmp_path: Pa
     assert run["provider"] == "xai"
     assert {e["url"] for e in run["endpoints"]} == {f"https://{name}" for name in NAMES}
     assert all(e["connect"] is None for e in run["endpoints"])
+
+
+def test_memory_is_swept_between_requests_and_the_collector_is_back_afterwards(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    """Off within a request, or it would be timed; never off for good, or a long run would grow."""
+    generations: list[int] = []
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            generations.append(info["generation"])
+
+    gc.callbacks.append(count)
+    try:
+        measured(fleet, tmp_path, rounds=7, endpoints=("us-east-1", "global", "us", "eu-west-1"))
+    finally:
+        gc.callbacks.remove(count)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    assert generations.count(2) >= 3
