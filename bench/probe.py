@@ -241,7 +241,7 @@ def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
 
 @contextmanager
 def _quiet_memory() -> Iterator[None]:
-    """No garbage collection within a request: a full one stalls 40 ms and more with pandas loaded."""
+    """No garbage collection within a request: a full one stalls 40 ms with pandas loaded."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
