@@ -138,4 +138,8 @@ def _derive(frame: pd.DataFrame) -> None:
     first_byte = frame["ttfb_kernel_ns"].fillna(frame["ttfb_ns"])
     frame["server_ms"] = frame["server_e2e_ms"]
     frame["network_ms"] = frame["total_ns"].astype("Float64") / NS_PER_MS - frame["server_ms"]
-    frame["think_ms"] = (first_byte - frame["min_rtt_ns"]).astype("Float64") / NS_PER_MS
+    # One connection's minimum rests on its SYN alone, since later round trips carry delayed ACKs;
+    # the path's is the smallest of all connections that took it.
+    path = frame.groupby(["run_id", "endpoint", "peer_ip"], observed=True, dropna=False)
+    shortest = path["min_rtt_ns"].transform("min")
+    frame["think_ms"] = (first_byte - shortest).astype("Float64") / NS_PER_MS
