@@ -48,6 +48,9 @@ OUTCOMES = (
 """Every way a request can end. All but the first are failures; ``cancelled`` is nobody's fault
 and stays out of every rate."""
 
+NOT_KEPT = "not_kept"
+"""The flag of a row that was meant to be warm, sent by a client that cannot keep a connection."""
+
 PHASES = ("dns", "tcp", "tls", "send", "ttfb", "body")
 """The parts of a request in order; ``failed_phase`` is one of them."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.catalogue import Catalogue, load_catalogue
-from bench.clients import CLIENTS, Settings
-from bench.errors import PlanError, UsageError
+from bench.clients import Settings, make_client
+from bench.errors import UsageError
 from bench.key import find_key
 from bench.model import ASKING, Check, Endpoint, Plan
 from bench.preflight import check_endpoints, choose_model, measurable
@@ -108,6 +108,7 @@ def settings_for(plan: Plan, catalogue: Catalogue, where: Where) -> Settings:
         http2=plan.http2,
         family=where.family,
         proxy=find_proxy(where.proxy),
+        ca=where.ca or catalogue.provider.ca,
     )
 
 
@@ -155,12 +156,9 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
     Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
     endpoint answers.
     """
-    for client in plan.clients:
-        if client not in CLIENTS:
-            raise PlanError(
-                f"clients: there is no client {client!r}; there is {', '.join(CLIENTS)}"
-            )
     settings = settings_for(plan, catalogue, where)
+    for client in plan.clients:
+        make_client(client, settings).close()  # a missing SDK is said now, not in mid-run
     asked = pinned(catalogue.choose(plan.endpoints), where, settings)
     checks = check_endpoints(asked, settings, catalogue.provider.api)
     endpoints = measurable(asked, checks)

@@ -92,20 +92,20 @@ def test_a_stream_of_responses_is_numbered_and_ends_as_the_whole() -> None:
     assert text == "".join(said.content)
 
 
-@pytest.mark.parametrize("api", ["chat", "responses"])
-def test_a_script_has_one_piece_per_token_at_its_time(api: answer.Api) -> None:
+@pytest.mark.parametrize("voice", [answer.CHAT, answer.RESPONSES], ids=["chat", "responses"])
+def test_a_script_has_one_piece_per_token_at_its_time(voice: answer.Voice) -> None:
     question = Asked("grok-4.3", "user: hi", True, effort="none", max_tokens=3)
     drawn = Draw(50.0, (2.0, 3.0))
-    script = answer.script(compose(question), question, api, drawn, 1.0)
+    script = answer.script(compose(question), question, voice, drawn, 1.0)
     times = [at for at, _ in script.pieces]
     assert script.head_ms == 1.0
     assert script.metrics is None
-    assert times == ([] if api == "chat" else [1.0]) + [50.0, 52.0, 55.0, 55.0]
+    assert times == ([] if voice is answer.CHAT else [1.0]) + [50.0, 52.0, 55.0, 55.0]
 
 
 def test_metrics_come_with_unstreamed_answers_only() -> None:
     question = Asked("grok-4.3", "user: hi", False)
-    script = answer.script(compose(question), question, "chat", Draw(50.0, (2.0, 4.0)))
+    script = answer.script(compose(question), question, answer.CHAT, Draw(50.0, (2.0, 4.0)))
     assert script.metrics == {"ttft": 50.0, "mean-itl": 3.0, "e2e": 56.0}
 
 
@@ -113,7 +113,7 @@ def test_an_error_inside_a_stream_comes_after_half_of_the_tokens() -> None:
     question = Asked("grok-4.3", "user: hi", True, effort="none", max_tokens=4)
     drawn = Draw(50.0, (1.0, 1.0, 1.0), "stream_error")
     pieces = [
-        piece for _, piece in answer.script(compose(question), question, "chat", drawn).pieces
+        piece for _, piece in answer.script(compose(question), question, answer.CHAT, drawn).pieces
     ]
     assert len(pieces) == 3
     assert set(events(pieces[-1])[0]) == {"code", "error"}

@@ -215,3 +215,13 @@ def test_a_proxy_is_said_aloud() -> None:
     """TCP time then ends at the proxy."""
     assert "proxy" in _codes(_summary(rows(9), platform={"proxy": "used: http://p.test:3128"}))
     assert "proxy" not in _codes(_summary(rows(9), platform={"proxy": "X is set and not used"}))
+
+
+def test_a_client_that_never_keeps_a_connection_is_counted_and_said_aloud() -> None:
+    """Its warm rows are its warm rows; a connection that merely broke is left out as before."""
+    kept_never = rows(9, reused=False, flags="not_kept")
+    found = _summary(kept_never)
+    assert "not_kept" in _codes(found)
+    assert "not_reused" not in _codes(found)
+    assert all(cell.quantiles["p50"].value_ms is not None for cell in found.cells)
+    assert "not_reused" in _codes(_summary(rows(9, reused=False)))

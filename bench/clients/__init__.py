@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 from bench.errors import PlanError
@@ -30,6 +31,7 @@ class Settings:
     family: Family = "any"
     proxy: Proxy | None = None
     stamps: bool = True
+    ca: Path | None = None
 
 
 class Client(Protocol):
@@ -47,6 +49,10 @@ class Client(Protocol):
 
 CLIENTS: Mapping[str, str] = {
     "httpx": "bench.clients.http:HttpClient",
+    "xai-sdk": "bench.clients.xai_sdk:XaiSdkClient",
+    "openai": "bench.clients.openai_sdk:OpenAiClient",
+    "curl": "bench.clients.curl:CurlClient",
+    "openai-js": "bench.clients.openai_js:OpenAiJsClient",
 }
 
 

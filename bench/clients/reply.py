@@ -119,12 +119,12 @@ def _head_fields(head: Head | None, now: dt.datetime) -> dict[str, Any]:
         "retry_after_s": retry_after_s(get("retry-after"), now),
         "server_ttft_ms": milliseconds(get("x-metrics-ttft-ms")),
         "server_e2e_ms": milliseconds(get("x-metrics-e2e-ms")),
-        "edge": _colo(get("cf-ray")),
+        "edge": colo(get("cf-ray")),
         "request_id": _short(get("x-request-id")),
     }
 
 
-def _colo(ray: str | None) -> str | None:
+def colo(ray: str | None) -> str | None:
     """The edge's place from ``cf-ray: <id>-<COLO>``."""
     colo = (ray or "").rpartition("-")[2]
     return colo if colo.isascii() and colo.isalpha() and len(colo) == 3 else None

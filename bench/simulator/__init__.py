@@ -6,6 +6,9 @@
     world     what the endpoints share                   app       one endpoint as an ASGI app
     line      distance, and exact timers                 server    addresses, HTTP/1.1 and HTTP/2
     truth     what really happened                       fleet     the parent's side, `Fleet`
+    grpc_shapes, grpc_exchange                           the same answers in gRPC, on the same ports
+
+``openapi.json`` describes the paths of REST that are served.
 
 To everything above, a fleet is one more catalogue: `Fleet.start().catalogue`.
 """

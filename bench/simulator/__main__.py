@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.errors import FleetError
 from bench.model import Endpoint
-from bench.simulator import catalogue_file, line, names, reading, tls
+from bench.simulator import catalogue_file, grpc_shapes, line, names, reading, tls
 from bench.simulator.app import App
 from bench.simulator.fleet import CA, CATALOGUE, STOP, Settings
 from bench.simulator.server import Server
@@ -54,8 +54,9 @@ async def _open(settings: Settings, world: World) -> tuple[Server, tuple[Endpoin
     addresses = names.addresses(settings.bind, len(places))
     context = tls.server_context(_certified(places, addresses), Path(settings.folder) / CA)
     server = Server(context, world.profile.edge_rtt_ms / 2000)
+    words = grpc_shapes.load()
     found = [
-        await server.listen(App(world, place), address)
+        await server.listen(App(world, place, words), address)
         for place, address in zip(places, addresses, strict=True)
     ]
     ends = tuple(_endpoint(p, settings.hosts, a) for p, a in zip(places, found, strict=True))

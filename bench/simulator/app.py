@@ -1,6 +1,6 @@
 """One endpoint as an ASGI app: reads a request, decides, and plays the answer's script.
 
-gRPC will be one more branch in `App.__call__`, by content type, over the same `World`.
+A gRPC call is one more kind of question with words of its own; everything else is shared.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from bench.simulator import answer, asked, shapes
+from bench.simulator import answer, asked, grpc_shapes, shapes
 from bench.simulator.asked import Asked, BadBody
 from bench.simulator.exchange import Exchange, Receive, Send
+from bench.simulator.grpc_exchange import GrpcExchange, is_grpc
 from bench.simulator.profile import Model, Region
 from bench.simulator.service import Draw
 from bench.simulator.shapes import Refusal
@@ -21,40 +23,56 @@ from bench.simulator.world import Place, World
 _LIST_MS = 3.0  # what a region needs to answer a question about itself
 _ACCEPT_MS = 1.0  # from admission to the headers of a stream
 
-_READERS: Mapping[str, tuple[answer.Api, Callable[[bytes], Asked]]] = {
-    "/v1/chat/completions": ("chat", asked.read_chat),
-    "/v1/responses": ("responses", asked.read_responses),
+Api = tuple[answer.Voice, Callable[[bytes], Asked]]
+_REST: Mapping[str, Api] = {
+    "/v1/chat/completions": (answer.CHAT, asked.read_chat),
+    "/v1/responses": (answer.RESPONSES, asked.read_responses),
 }
 _LISTS = ("/v1/models", "/v1/language-models", "/v1/api-key")
 
 
-class App:
-    """The ASGI app of one endpoint."""
+def _grpc(words: grpc_shapes.Words | None) -> Mapping[str, Api]:
+    if words is None:
+        return {}
+    voice = answer.Voice(words.whole, words.stream, lambda _: b"")  # errors stand in the trailers
+    return {
+        grpc_shapes.SAMPLE: (voice, partial(words.read, streamed=False)),
+        grpc_shapes.STREAM: (voice, partial(words.read, streamed=True)),
+    }
 
-    def __init__(self, world: World, place: Place) -> None:
+
+class App:
+    """The ASGI app of one endpoint. Without ``words`` it implements no gRPC."""
+
+    def __init__(self, world: World, place: Place, words: grpc_shapes.Words | None = None) -> None:
         self._world = world
         self._place = place
+        self._grpc = _grpc(words)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """One request; other kinds of ASGI scope are refused by returning."""
         if scope["type"] != "http":
             return
-        exchange = Exchange(self._world, self._place, scope, receive, send)
-        refusal = self._known(exchange)
+        kind, apis = (GrpcExchange, self._grpc) if is_grpc(scope) else (Exchange, _REST)
+        exchange = kind(self._world, self._place, scope, receive, send)
+        refusal = self._known(exchange, apis)
         if refusal is not None:
             await exchange.read_body()
             await exchange.refuse(refusal)
         elif exchange.path in _LISTS:
             await self._list(exchange)
         else:
-            await self._generate(exchange)
+            await self._generate(exchange, *apis[exchange.path])
 
-    def _known(self, exchange: Exchange) -> Refusal | None:
+    def _known(self, exchange: Exchange, apis: Mapping[str, Api]) -> Refusal | None:
         """What the edge itself refuses: no or a wrong key, a path or method there is not."""
-        if exchange.path not in _READERS and exchange.path not in _LISTS:
+        if isinstance(exchange, GrpcExchange) and exchange.path not in apis:
+            return grpc_shapes.UNIMPLEMENTED
+        if exchange.path not in apis and exchange.path not in _LISTS:
             return shapes.NO_PATH
-        if exchange.method != ("POST" if exchange.path in _READERS else "GET"):
-            return shapes.NO_METHOD
+        allowed = "POST" if exchange.path in apis else "GET"
+        if exchange.method != allowed:
+            return shapes.no_method(allowed)
         key = exchange.key()
         if key is None:
             return shapes.NO_KEY
@@ -77,8 +95,9 @@ class App:
         body = bodies[exchange.path]()
         await exchange.play(answer.Script(_LIST_MS, iter([(_LIST_MS, body)])), shapes.JSON)
 
-    async def _generate(self, exchange: Exchange) -> None:
-        api, read = _READERS[exchange.path]
+    async def _generate(
+        self, exchange: Exchange, voice: answer.Voice, read: Callable[[bytes], Asked]
+    ) -> None:
         try:
             question = read(await exchange.read_body())
         except BadBody as error:
@@ -94,7 +113,7 @@ class App:
         if region is None:
             await exchange.refuse(shapes.AT_CAPACITY)
         else:
-            await self._serve(exchange, api, question, model, region)
+            await self._serve(exchange, voice, question, model, region)
 
     def _acceptable(self, exchange: Exchange, asked: Asked, model: Model | None) -> Refusal | None:
         exchange.deed.model = asked.model
@@ -110,7 +129,7 @@ class App:
         return shapes.too_many(model.id, actual, exchange.quota.limits.requests_per_second)
 
     async def _serve(
-        self, exchange: Exchange, api: answer.Api, asked: Asked, model: Model, region: Region
+        self, exchange: Exchange, voice: answer.Voice, asked: Asked, model: Model, region: Region
     ) -> None:
         slots = self._world.slots[region.name]
         if slots.occupied() is None:
@@ -130,7 +149,7 @@ class App:
         delay_s = drawn.service_ms / 1000
         asyncio.get_running_loop().call_later(delay_s, slots.release)
         self._note(exchange, region, drawn, cached)
-        await self._reply(exchange, api, asked, model, region, drawn)
+        await self._reply(exchange, voice, asked, model, region, drawn)
 
     def _note(self, exchange: Exchange, region: Region, drawn: Draw, cached: bool) -> None:
         deed, model = exchange.deed, exchange.deed.model
@@ -140,7 +159,7 @@ class App:
         deed.spilled = self._place.region is None and region is not home
 
     async def _reply(
-        self, exchange: Exchange, api: answer.Api, asked: Asked, model: Model, region: Region,
+        self, exchange: Exchange, voice: answer.Voice, asked: Asked, model: Model, region: Region,
         drawn: Draw,
     ) -> None:  # fmt: skip
         failed = drawn.failure
@@ -158,5 +177,5 @@ class App:
         used = said.usage
         spent = used.prompt + used.completion + used.reasoning
         exchange.quota.spend(self._world.now_s(), spent)
-        script = answer.script(said, asked, api, drawn, min(_ACCEPT_MS, drawn.ttft_ms))
-        await exchange.play(script, shapes.EVENTS if asked.streamed else shapes.JSON)
+        script = answer.script(said, asked, voice, drawn, min(_ACCEPT_MS, drawn.ttft_ms))
+        await exchange.play(script, exchange.content_type(asked.streamed))

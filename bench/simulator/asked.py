@@ -37,14 +37,15 @@ def read_chat(body: bytes) -> Asked:
     """The question in a body of ``/v1/chat/completions``. Raises BadBody."""
     table = _object(body)
     options = _optional(table, "stream_options", dict) or {}
-    limit = _optional(table, "max_completion_tokens", int)
+    old = _limit(_optional(table, "max_tokens", int))
+    limit = _limit(_optional(table, "max_completion_tokens", int))
     return Asked(
         model=_required(table, "model", str),
-        prompt=_conversation(_required(table, "messages", list)),
+        prompt=conversation(_required(table, "messages", list)),
         streamed=bool(_optional(table, "stream", bool)),
         include_usage=bool(_optional(options, "include_usage", bool)),
         effort=_optional(table, "reasoning_effort", str),
-        max_tokens=_limit(limit if limit is not None else _optional(table, "max_tokens", int)),
+        max_tokens=old if limit is None else limit,
     )
 
 
@@ -60,7 +61,7 @@ def read_responses(body: bytes) -> Asked:
         turns = [{"role": "system", "content": instructions}, *turns]
     return Asked(
         model=_required(table, "model", str),
-        prompt=_conversation(turns),
+        prompt=conversation(turns),
         streamed=bool(_optional(table, "stream", bool)),
         effort=_optional(_optional(table, "reasoning", dict) or {}, "effort", str),
         max_tokens=_limit(_optional(table, "max_output_tokens", int)),
@@ -86,6 +87,8 @@ def _required(table: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
 
 def _optional(table: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
     value = table.get(key)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # to JSON, 1.0 is an integer
     if value is not None and type(value) is not kind:
         raise BadBody(_wrong(key, value, kind.__name__))
     return value
@@ -101,7 +104,8 @@ def _limit(value: int | None) -> int | None:
     return value
 
 
-def _conversation(turns: list[Any]) -> str:
+def conversation(turns: list[Any]) -> str:
+    """The turns, checked, as one text. Raises BadBody."""
     if not turns:
         raise BadBody("messages: invalid length 0, expected at least one message")
     for n, turn in enumerate(turns):

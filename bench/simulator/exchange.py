@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bench.simulator import shapes
 from bench.simulator.answer import Script
+from bench.simulator.line import Parcel
 from bench.simulator.link import Link
 from bench.simulator.shapes import Refusal
 from bench.simulator.truth import Deed
@@ -19,12 +21,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 LINK = "link"  # the key in the connection's state under which the app finds it
 _LEAD_S = 0.002  # each piece is made and encrypted this much ahead of its time
 _TURNS = 8
+_TRACKED = 4  # of the last pieces it is known how late they left
 _MAX_BODY = 16 * 2**20
 
 
 class Exchange:
     """Everything about one request that is not shared. ``way_ms`` is the round trip between edge
     and region, known once a region is chosen."""
+
+    trailers = False  # whether headers follow the body
 
     def __init__(
         self, world: World, place: Place, scope: Mapping[str, Any], receive: Receive, send: Send
@@ -36,6 +41,8 @@ class Exchange:
         self._link: Link = scope["state"][LINK]
         self._arrived = self._link.arrived
         self._queued_s = 0.0
+        self._due = 0.0
+        self._sent: deque[tuple[float, Parcel]] = deque(maxlen=_TRACKED)
         self.path: str = scope["path"]
         self.method: str = scope["method"]
         self.way_ms = 0.0
@@ -68,10 +75,14 @@ class Exchange:
         self._queued_s = self._world.now() - self._arrived
         self.deed.queue_ms = round(self._queued_s * 1000, 3)
 
+    def content_type(self, streamed: bool) -> bytes:
+        """Of an answer."""
+        return shapes.EVENTS if streamed else shapes.JSON
+
     async def refuse(self, refusal: Refusal) -> None:
         """Sends an error, after the way to whoever refuses and back."""
         await self._until(0.0)
-        await self._start(refusal.status, refusal.content_type, None, refusal.retry_after_s)
+        await self._start(refusal.status, refusal.content_type, None, refusal)
         await self._finish(refusal.content())
 
     async def play(self, script: Script, content_type: bytes) -> None:
@@ -92,7 +103,7 @@ class Exchange:
             await self._body(last, more=True)
             self._link.break_off()
             return
-        await self._finish(last)
+        await self._finish(last, script.refusal)
 
     async def _until(self, at_ms: float) -> None:
         way_ms = self._world.profile.edge_overhead_ms + self.way_ms
@@ -100,31 +111,35 @@ class Exchange:
         ahead = due - self._world.now() - _LEAD_S
         if ahead > 0:
             await asyncio.sleep(ahead)
-        self._link.hold_until = due
+        self._link.hold_until = self._due = due
 
     async def _start(
         self,
         status: int,
         content_type: bytes,
         metrics: Mapping[str, float] | None = None,
-        retry_after_s: int | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
         self.deed.status = status
         quota = (self.quota.limits, *self.quota.remaining(self._world.now_s()))
         headers = shapes.headers(
             content_type, self.id, chance=self._chance, colo=self._world.profile.colo,
-            domain=self._world.domain, quota=quota, metrics=metrics, retry_after_s=retry_after_s,
+            domain=self._world.domain, quota=quota, metrics=metrics, refusal=refusal,
         )  # fmt: skip
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        await self._send(start | {"trailers": self.trailers})
 
-    async def _finish(self, last: bytes) -> None:
+    async def _finish(self, last: bytes, refusal: Refusal | None = None) -> None:
+        """The end of the body. A refusal in mid-stream is a part of the body here."""
         self._log()
         await self._body(last, more=False)
 
     def _log(self) -> None:
         # Before the last byte: who has read a whole response finds it in the log.
-        late_s = self._link.late_s
-        self.deed.late_ms = None if late_s is None else round(late_s * 1000, 4)
+        gone = [(due, parcel.left) for due, parcel in self._sent if parcel.left is not None]
+        if gone:
+            due, when = gone[-1]
+            self.deed.late_ms = round((when - due - self._link.one_way_s) * 1000, 4)
         if (left := self._link.first_left) is not None:
             self.deed.first_ms = round((left - self._arrived) * 1000, 4)
         self._world.truth.add(self.deed)
@@ -135,5 +150,7 @@ class Exchange:
         for _ in range(_TURNS):
             # HTTP/2 writes in a task of its own: it must, before the next piece's time is set.
             if self._link.writes > before:
+                if self._link.sent is not None:
+                    self._sent.append((self._due, self._link.sent))
                 return
             await asyncio.sleep(0)

@@ -8,13 +8,23 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 SPIN_S = 0.001
 
 
+@dataclass(slots=True)
+class Parcel:
+    """What is under way: due at the loop's time ``due``, ``left`` when it truly was delivered."""
+
+    data: bytes | None
+    due: float
+    left: float | None = None
+
+
 class DelayLine:
     """Passes on what is pushed into it ``delay_s`` later, in order. One timer is pending, however
-    many items are under way. ``late_s`` is how late the last item was."""
+    many items are under way."""
 
     def __init__(
         self,
@@ -25,30 +35,33 @@ class DelayLine:
         self._loop = loop
         self._delay_s = delay_s
         self._deliver = deliver
-        self._items: deque[tuple[float, bytes | None]] = deque()
-        self.late_s: float | None = None
+        self._items: deque[Parcel] = deque()
 
-    def push(self, item: bytes | None, not_before: float = 0.0) -> None:
+    def push(self, data: bytes | None, not_before: float = 0.0) -> Parcel:
         """Sends bytes, or None for the end, down the line, at the loop's time ``not_before`` at
         the earliest. What is behind an item never overtakes it."""
         now = self._loop.time()
-        due = max(now, not_before) + self._delay_s
-        if due <= now and not self._items:
-            self._deliver(item, due)
-            return
-        due = max(due, self._items[-1][0]) if self._items else due
-        self._items.append((due, item))
+        parcel = Parcel(data, max(now, not_before) + self._delay_s)
+        if parcel.due <= now and not self._items:
+            self._hand_over(parcel)
+            return parcel
+        if self._items:
+            parcel.due = max(parcel.due, self._items[-1].due)
+        self._items.append(parcel)
         if len(self._items) == 1:
-            self._loop.call_at(due, self._arrive)
+            self._loop.call_at(parcel.due, self._arrive)
+        return parcel
 
     def _arrive(self) -> None:
-        now = self._items[0][0]
-        while self._items and self._items[0][0] <= now:
-            due, item = self._items.popleft()
-            self.late_s = self._loop.time() - due
-            self._deliver(item, due)
+        now = self._items[0].due
+        while self._items and self._items[0].due <= now:
+            self._hand_over(self._items.popleft())
         if self._items:
-            self._loop.call_at(self._items[0][0], self._arrive)
+            self._loop.call_at(self._items[0].due, self._arrive)
+
+    def _hand_over(self, parcel: Parcel) -> None:
+        parcel.left = self._loop.time()
+        self._deliver(parcel.data, parcel.due)
 
 
 def exact_loop() -> asyncio.AbstractEventLoop:

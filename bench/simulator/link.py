@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bench.simulator.line import DelayLine
+from bench.simulator.line import DelayLine, Parcel
 
 _CHUNK = 2**16
 
@@ -22,14 +22,15 @@ class Link(asyncio.Protocol):
 
     Times are the loop's. ``arrived`` is when the last bytes came in. What is written leaves at
     ``hold_until`` at the earliest: so a piece can be made and encrypted ahead of its time.
-    ``writes`` counts the writes. ``first_left`` is when the first bytes left since it was None.
+    ``writes`` counts the writes, ``sent`` is the last one's parcel. ``first_left`` is
+    when the first bytes left since it was None.
     """
 
     def __init__(
         self, context: ssl.SSLContext, one_way_s: float, start: Callable[[Link], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._one_way_s = one_way_s
+        self.one_way_s = one_way_s
         self._start = start
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
@@ -42,14 +43,15 @@ class Link(asyncio.Protocol):
         self.arrived = self._loop.time()
         self.hold_until = 0.0
         self.writes = 0
+        self.sent: Parcel | None = None
         self.first_left: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's: the TCP connection stands."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 — narrows for the type checker
         self._transport = transport
-        self._arriving = DelayLine(self._loop, self._one_way_s, self._arrived)
-        self._leaving = DelayLine(self._loop, self._one_way_s, self._left)
+        self._arriving = DelayLine(self._loop, self.one_way_s, self._arrived)
+        self._leaving = DelayLine(self._loop, self.one_way_s, self._left)
         self.reader.set_transport(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -77,11 +79,6 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         """asyncio's: it caught up."""
         self._writable.set()
-
-    @property
-    def late_s(self) -> float | None:
-        """How late the last piece was that had been held."""
-        return self._leaving.late_s
 
     def _arrived(self, data: bytes | None, at: float) -> None:
         self.arrived = at
@@ -123,7 +120,7 @@ class Link(asyncio.Protocol):
     def _flush(self) -> None:
         data = self._out.read()
         if data and not self._transport.is_closing():
-            self._leaving.push(data, self.hold_until)
+            self.sent = self._leaving.push(data, self.hold_until)
 
     def _left(self, data: bytes | None, _at: float) -> None:
         if data is None:

@@ -42,6 +42,7 @@ class Refusal:
     retry_after_s: int | None = None
     content_type: bytes = JSON
     body: bytes | None = None
+    allow: str | None = None
 
     def content(self) -> bytes:
         """The bytes of the body."""
@@ -65,7 +66,6 @@ WRONG_KEY = Refusal(
 )
 NO_KEY = Refusal(401, "unauthenticated:no-credentials", "No credentials provided")
 NO_PATH = Refusal(404, "not-found", "The requested resource was not found.")
-NO_METHOD = Refusal(405, "invalid-argument", "Method not allowed.")
 AT_CAPACITY = Refusal(
     503,
     "The service is currently unavailable",
@@ -74,6 +74,11 @@ AT_CAPACITY = Refusal(
 )
 SERVER_ERROR = Refusal(500, "internal", "An internal error occurred. Please try again later.")
 GONE = Refusal(502, content_type=HTML, body=BAD_GATEWAY)
+
+
+def no_method(allow: str) -> Refusal:
+    """405 with Allow, the method that the path has."""
+    return Refusal(405, "invalid-argument", "Method not allowed.", allow=allow)
 
 
 def no_model(model: str) -> Refusal:
@@ -110,7 +115,7 @@ def headers(
     domain: str,
     quota: tuple[Limits, int, int],
     metrics: Mapping[str, float] | None = None,
-    retry_after_s: int | None = None,
+    refusal: Refusal | None = None,
 ) -> Headers:
     """Response headers in the service's order. ``quota`` is the limits with the requests and
     tokens that remain; ``metrics`` (name → ms) belongs on unstreamed 200s only."""
@@ -125,8 +130,9 @@ def headers(
         ("x-zero-data-retention", "false"),
     ]
     lines += [(f"x-metrics-{name}-ms", f"{ms:.3f}") for name, ms in (metrics or {}).items()]
-    if retry_after_s is not None:
-        lines.append(("retry-after", str(retry_after_s)))
+    if refusal is not None:
+        own = {"retry-after": refusal.retry_after_s, "allow": refusal.allow}
+        lines += [(name, str(value)) for name, value in own.items() if value is not None]
     cookie = f"__cf_bm={chance.getrandbits(256):064x}; path=/; domain=.{domain}"
     lines += [
         ("set-cookie", f"{cookie}; HttpOnly; Secure; SameSite=None"),

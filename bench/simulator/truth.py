@@ -19,8 +19,9 @@ class Deed:
 
     ``t`` is the arrival in seconds since the fleet's start. ``region`` is the one that truly
     served, None if none did. ``queue_ms`` and ``service_ms`` are as planned (they leave out every
-    way); ``late_ms`` is how late the last piece but one was handed to the kernel, ``first_ms`` when
-    the first byte of a streamed response really was, counted from the request's last byte.
+    way). ``late_ms`` is how late the latest piece of a stream that had left by its end was handed
+    to the kernel, ``first_ms`` when the first byte of a streamed response really was, counted from
+    the request's last byte. ``status`` is REST's, of a gRPC call as well.
     """
 
     request_id: str

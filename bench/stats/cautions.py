@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 
 from bench.model import Caution
 from bench.stats.cells import Cell
-from bench.stats.metrics import left_out, plain_ms
+from bench.stats.metrics import left_out, never_kept, plain_ms
 from bench.stats.pairs import Difference, table
 from bench.stats.quantiles import Values
 from bench.stats.strata import Stratum, runs_of
@@ -88,6 +88,17 @@ def _not_reused(facts: Facts) -> list[Caution]:
     text = f"Warm requests that opened a connection and were left out: {_counted(found)}."
     advice = "Idle connections are closed on the way: shorten --pause, or measure --connection cold"
     return [Caution("not_reused", text, advice)]
+
+
+def _not_kept(facts: Facts) -> list[Caution]:
+    rows = facts.df[never_kept(facts.df)]
+    if rows.empty:
+        return []
+    names = ", ".join(sorted(set(rows["client"].astype(str))))
+    text = (
+        f"{names}: keeps no connection for the next such request; its warm times hold a handshake."
+    )
+    return [Caution("not_kept", text, "Compare it as --connection cold, or measure --no-stream")]
 
 
 def _no_value(facts: Facts) -> list[Caution]:
@@ -279,6 +290,7 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _dropped,
     _rate_limited,
     _not_reused,
+    _not_kept,
     _no_value,
     _left_out,
     _mixed,

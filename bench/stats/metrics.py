@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.model import ASKING, PHASES
+from bench.model import ASKING, NOT_KEPT, PHASES
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS
 
@@ -86,9 +86,18 @@ def failed(df: pd.DataFrame) -> pd.Series[bool]:
 
 
 def not_reused(df: pd.DataFrame) -> pd.Series[bool]:
-    """Which answered rows were meant to be warm and yet opened a connection."""
-    fresh = ~df["reused"].fillna(True).astype(bool)
+    """Which answered rows were meant to be warm and yet opened a connection.
+
+    Not those of a client that never keeps one: that is how it is, and a caution says so.
+    """
+    fresh = ~df["reused"].fillna(True).astype(bool) & ~never_kept(df)
     return fresh & (df["connection"].astype("string") == "warm").fillna(False) & ~failed(df)
+
+
+def never_kept(df: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows were sent by a client that cannot keep a connection for the next request."""
+    flags = df["flags"].astype("string").fillna("")
+    return flags.str.contains(rf"\b{NOT_KEPT}\b").astype(bool)
 
 
 def plain_ms(df: pd.DataFrame, name: str) -> Values:

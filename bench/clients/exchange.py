@@ -1,0 +1,127 @@
+"""What became of one request, whichever client sent it: bytes of an answer → facts, faults → words.
+
+Every HTTP client classifies what came back with these, so that an outcome means the same thing
+whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bench.clients.answer import Facts, close_stream
+from bench.clients.outcome import classify, clean, describe_error, parse_json
+from bench.clients.readers import READERS
+from bench.clients.reply import Head
+from bench.clients.sse import SseError, SseParser
+from bench.key import Key
+from bench.model import Reply, Request
+from bench.wire.httplib import httpcore
+from bench.wire.record import Record, WireFault
+
+MAX_BODY_BYTES = 32_000_000
+
+Piece = tuple[int, bytes]
+"""Bytes of a body, and the number of the arrival that they came with."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """All that became of one request: its marks, its head, what the answer said, what failed."""
+
+    record: Record
+    head: Head | None = None
+    facts: Facts = field(default_factory=Facts)
+    body: bytearray = field(default_factory=bytearray)
+    app_ns: int | None = None
+    done_at: int | None = None
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    """Whether a response says that its body is server-sent events."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+
+
+def streams(request: Request, head: Head) -> bool:
+    """Whether this response is the stream that was asked for."""
+    return request.streamed and 200 <= head.status < 300 and is_event_stream(head.headers)
+
+
+def take_answer(
+    exchange: Exchange, request: Request, pieces: Iterable[Piece], *, whole: bool
+) -> None:
+    """Judge a body that was gathered before; ``whole`` says whether it came to its end."""
+    head = exchange.head
+    if head is None:
+        return
+    if streams(request, head):
+        parser = SseParser()
+        for piece in pieces:
+            take_bytes(exchange, request, parser, piece)
+        if whole:
+            close_stream(exchange.facts)
+        return
+    exchange.body += b"".join(data for _, data in pieces)
+    if whole:
+        judge_document(head.status, bytes(exchange.body), request, exchange.facts)
+
+
+def take_bytes(exchange: Exchange, request: Request, parser: SseParser, piece: Piece) -> None:
+    """Take the events of a stream that became complete with ``piece``."""
+    facts, (arrival, data) = exchange.facts, piece
+    take_event = READERS[request.kind][0]
+    try:
+        for event in parser.feed(data):
+            take_event(facts, event, arrival)
+            if facts.done and exchange.done_at is None:
+                exchange.done_at = arrival
+    except SseError as error:
+        facts.fail("protocol_error", str(error))
+
+
+def judge_document(status: int, body: bytes, request: Request, facts: Facts) -> None:
+    """Judge an answer that came at once, by its status and body."""
+    outcome = classify(status, body, request.kind)
+    if outcome != "ok":
+        facts.fail(outcome, describe_error(body))
+    elif request.streamed:
+        facts.fail("protocol_error", f"not an event stream: {describe_error(body)}")
+    elif request.kind in READERS:
+        READERS[request.kind][1](facts, body)
+    elif request.kind == "models" and not isinstance(parse_json(body), dict):
+        facts.fail("protocol_error", "the body is not a JSON object")
+
+
+def note_fault(exchange: Exchange, error: BaseException) -> None:
+    """Turn what the wire raised into an outcome; the text of unknown errors is not trusted."""
+    record, facts = exchange.record, exchange.facts
+    if isinstance(error, WireFault):
+        facts.lose(error.outcome, error.detail)
+        record.phase = error.phase
+    elif isinstance(error, httpcore.ProxyError):
+        facts.lose("connect_fail", f"the proxy refused: {clean(str(error))}")
+        record.phase = "tcp"
+    elif isinstance(error, httpcore.RemoteProtocolError):
+        _note_protocol(record, facts, error)
+    elif isinstance(error, httpcore.LocalProtocolError) and record.arrivals:
+        facts.lose("protocol_error", f"httpcore gave up: {clean(str(error))}")
+    elif type(error).__module__.partition(".")[0] in ("h2", "hpack", "hyperframe", "h11"):
+        facts.lose("protocol_error", f"{type(error).__name__}")
+    else:
+        facts.lose("client_fault", type(error).__name__)
+
+
+def _note_protocol(record: Record, facts: Facts, error: Exception) -> None:
+    if record.eof:
+        facts.lose("truncated", f"the connection ended after {record.bytes_in} bytes")
+    elif "StreamReset" in str(error) or "ConnectionTerminated" in str(error):
+        facts.lose("stream_error", clean(str(error)))
+    else:
+        facts.lose("protocol_error", clean(str(error)))
+
+
+def without_key(reply: Reply, key: Key | None) -> Reply:
+    """The reply with the key hidden, should a server have echoed it in an error."""
+    if key is None or reply.error is None:
+        return reply
+    return replace(reply, error=key.hide(reply.error))
