@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
 from bench.errors import FleetError
-from bench.model import Kind, Plan, Reply, Request, Run, Sample
+from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
 from bench.plan import plan_sha256
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
@@ -57,19 +57,26 @@ Watcher = Callable[[Sample], None]
 
 
 def execute(
-    prepared: Prepared, where: Where, *, watch: Watcher | None = None, stop: Stop | None = None
+    prepared: Prepared,
+    where: Where,
+    *,
+    watch: Watcher | None = None,
+    stop: Stop | None = None,
+    trials: Iterable[Trial] | None = None,
 ) -> Finished:
     """Measure everything that was prepared and store each row as it ends.
 
+    ``trials`` take the place of the plan's schedule for who decides while measuring; the run is
+    then complete with however many there were.
     The first SIGINT or SIGTERM ends the run with what it has, the second ends the process.
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
     run = _describe(prepared, _calibration() if where.calibrate else None)
     bench = _bench(prepared, run.run_id)
-    trials = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
+    planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
     with RunWriter.create(where.results, run) as writer, _signals(stop):
-        samples = measure(bench, trials, stop, prepared.plan.concurrency)
+        samples = measure(bench, trials or planned, stop, prepared.plan.concurrency)
         try:
             _store(samples, writer, watch)
         except BaseException:
@@ -77,7 +84,8 @@ def execute(
             writer.finish("stopped", finished_at=utc_text())
             raise
         status = "interrupted" if stop.event.is_set() else "complete"
-        writer.finish(status, finished_at=utc_text())
+        known = {} if trials is None else {"scheduled": writer.rows}
+        writer.finish(status, finished_at=utc_text(), **known)
     return Finished(writer.folder, status, run)
 
 

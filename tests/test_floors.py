@@ -35,7 +35,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"session"},
+    {"choosing", "session"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -46,6 +46,7 @@ NEIGHBOURS = {
     ("stats", "frame"),
     ("report", "plots"),
     ("prepare", "preflight"),
+    ("choosing", "session"),
     ("__main__", "cli"),
 }
 """Imports between rooms of one floor that are meant; every other one is a knot."""
@@ -63,6 +64,7 @@ WALLS = {
         "loading.py",
         "cli/",
         "session.py",
+        "choosing.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},

@@ -10,6 +10,8 @@ import sys
 COMMANDS = {
     "demo": "See it work: a local fleet, a few hundred requests, a report. Needs no key",
     "run": "Measure identical requests against the global and every regional endpoint",
+    "choose": "Which endpoint to use from here: asks until it knows, and stops",
+    "routing": "Where the global endpoint sends requests: shares per region",
     "report": "Turn a stored run into report.html and report.md",
     "plot": "Draw one picture of a stored run",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",

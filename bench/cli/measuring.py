@@ -23,9 +23,7 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     """Prepare, measure with progress, summarise, write the report; the exit code."""
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
-        _announce(prepared)
-        if where.calibrate:
-            tell("First, how late this machine itself is: a second or two on a local fleet.")
+        announce(prepared, calibrate=where.calibrate)
         with progress(prepared) as seen:
             finished = execute(prepared, where, watch=seen)
     from bench.report import write_report
@@ -43,7 +41,8 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     return _exit_code(finished, prepared, df)
 
 
-def _announce(prepared: Prepared) -> None:
+def announce(prepared: Prepared, *, at_most: bool = False, calibrate: bool = False) -> None:
+    """Say, before anything is sent, who is asked what, how often, and at what cost."""
     plan = prepared.plan
     for check in prepared.dropped:
         tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
@@ -54,9 +53,11 @@ def _announce(prepared: Prepared) -> None:
     tell(f"Endpoints: {names}")
     tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
-        f"{prepared.scheduled} requests in {plan.rounds} rounds"
+        f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
         f" (+ {plan.warmup_rounds} to warm up), {_cost(prepared)}."
     )
+    if calibrate:
+        tell("First, how late this machine itself is: a second or two on a local fleet.")
 
 
 def _model(prepared: Prepared) -> str:

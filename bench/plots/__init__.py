@@ -14,7 +14,10 @@ from bench.plots.difference import difference
 from bench.plots.ecdf import ecdf
 from bench.plots.images import to_png, to_svg
 from bench.plots.phases import phases
+from bench.plots.race import race
 from bench.plots.ridgeline import ridgeline
+from bench.plots.routing import routing
+from bench.plots.spillover import spillover
 from bench.plots.style import finding
 from bench.plots.timeline import timeline
 
@@ -24,6 +27,9 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "difference": difference,
     "timeline": timeline,
     "phases": phases,
+    "routing": routing,
+    "spillover": spillover,
+    "race": race,
 }
 
 __all__ = [
@@ -32,7 +38,10 @@ __all__ = [
     "ecdf",
     "finding",
     "phases",
+    "race",
     "ridgeline",
+    "routing",
+    "spillover",
     "timeline",
     "to_png",
     "to_svg",
