@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bench.catalogue import Catalogue
@@ -34,7 +35,8 @@ def check_endpoints(
 def _check(endpoint: Endpoint, settings: Settings, api: str) -> Check:
     kind: Kind = "models" if settings.key else "edge"
     request = build_request(kind, Plan(), api=api, model=None, parameters={}, nonce="")
-    client = HttpClient(settings)
+    # A host that says nothing is known to be dead long before a slow answer would be given up.
+    client = HttpClient(replace(settings, timeout_s=min(settings.timeout_s, TIMEOUT_S)))
     try:
         reply, body = client.fetch(endpoint, request, "cold")
     finally:

@@ -22,6 +22,7 @@ from bench.key import Key
 from bench.model import Connection, Endpoint, Kind, Reply, Request
 from bench.plan import make_plan
 from bench.request import build_request
+from bench.wire import clock
 from bench.wire.trust import trust
 from tests.conftest import Authority
 from tests.fault_server import Conversation, FaultServer, Script, fault_server, wait_until
@@ -528,3 +529,35 @@ def _renegotiate(stdin: IO[bytes]) -> None:
     time.sleep(0.3)
     stdin.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}\n")
     stdin.flush()
+
+
+def test_a_clock_step_within_a_request_is_flagged_and_kernel_stamps_are_not_used(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel stamps with the wall clock: across a step its differences are no durations."""
+    with fault_server(send(document()), authority.server(HOST)) as server:
+        client = HttpClient(authority.settings())
+        endpoint = Endpoint("e", f"https://{HOST}", connect=server.address)
+        monkeypatch.setattr("bench.wire.transport.ClockWatch", _Stepping)
+        reply = client.send(endpoint, a_request(stream=False), "cold")
+        client.close()
+    assert (reply.outcome, reply.clock_step, reply.ttfb_layer) == ("ok", True, "socket")
+    assert reply.ttfb_kernel_ns is None
+    assert reply.ttfb_ns == reply.ttfb_socket_ns
+
+
+class _Stepping:
+    def stepped(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_clock_watch_sees_steps_both_ways_and_nothing_else(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slewing within NTP's limit is no step."""
+    watch = clock.ClockWatch()
+    assert not watch.stepped()
+    true = clock.realtime_offset_ns()
+    monkeypatch.setattr(clock, "realtime_offset_ns", lambda: true + hours * 3_600_000_000_000)
+    assert watch.stepped()

@@ -54,7 +54,7 @@ NEIGHBOURS = {
 WALLS = {
     "httpx": {"wire/httplib.py"},
     "httpcore": {"wire/httplib.py"},
-    "grpc": {"clients/xai_sdk.py", "simulator/grpc_server.py"},
+    "grpc": {"clients/xai_sdk.py"},
     "matplotlib": {"plots/"},
     "pandas": {
         "frame.py",

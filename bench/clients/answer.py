@@ -137,5 +137,6 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    sane = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-    return value if sane else None  # type: ignore[return-value]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < 2**53 else None

@@ -109,7 +109,7 @@ def _listen(process: subprocess.Popen[bytes], lines: bytes, deadline_ns: int) ->
         stdin.write(lines)
     with selectors.DefaultSelector() as selector:
         for pipe, heard in ((process.stdout, told.out), (process.stderr, told.err)):
-            assert pipe is not None  # noqa: S101
+            assert pipe is not None  # noqa: S101  # pipes were asked for
             selector.register(pipe, selectors.EVENT_READ, heard)
         while selector.get_map():
             ready = selector.select(max(0, deadline_ns - now_ns()) / NS_PER_S)

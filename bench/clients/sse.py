@@ -36,11 +36,6 @@ class SseParser:
         self._size = 0
         self._begun = False
 
-    @property
-    def unfinished(self) -> bool:
-        """True when bytes of an event wait for its end."""
-        return bool(self._data or self._rest.strip(b"\r\n"))
-
     def feed(self, chunk: bytes) -> list[Event]:
         """Events completed by ``chunk``. Raises SseError for bad UTF-8 or an endless event."""
         if not self._begun and chunk:

@@ -251,7 +251,7 @@ def _trusting(xai_sdk: Any, trust: Any, grpc: Any) -> Any:
     """The SDK's client, unchanged but for whom its channel believes."""
     plugin, deadline = xai_sdk.client._APIAuthPlugin, xai_sdk.interceptors.TimeoutInterceptor
 
-    class Trusting(xai_sdk.Client):  # type: ignore[misc]
+    class Trusting(xai_sdk.Client):  # type: ignore[misc]  # the SDK is untyped
         def _make_grpc_channel(
             self, key: str, host: str, metadata: Any, options: Any, timeout: float, _bare: bool
         ) -> Any:

@@ -99,7 +99,7 @@ def _curve(ax: Axes, seen: View, name: str, ms: Values | None, edge: float, plac
         markersize=6,
         markevery=[],
         zorder=order,
-        **look,  # type: ignore[arg-type]
+        **look,  # type: ignore[arg-type]  # style words, of several types
     )
     _marks(ax, seen, name, order)
     if lost:

@@ -107,7 +107,7 @@ def _strips(ax: Axes, seen: View, log: bool) -> dict[str, Axes]:
 
 def _times(rows: pd.DataFrame) -> Values:
     known = rows["started_at"].dropna().dt.tz_convert(None)
-    return np.asarray(date2num(known.to_numpy()), dtype=np.float64)  # type: ignore[no-untyped-call]
+    return np.asarray(date2num(known.to_numpy()), dtype=np.float64)  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
 
 
 def _scale(strip: Axes, seen: View, log: bool) -> None:
@@ -133,7 +133,7 @@ def _date_axis(strip: Axes) -> None:
     ticks = np.arange(np.ceil(left / step) * step, right, step) / SECONDS
     strip.xaxis.set_major_locator(FixedLocator(list(ticks)))
     form = "%H:%M:%S" if step < 60 else "%H:%M" if right - left < SECONDS else "%m-%d %H:%M"
-    strip.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]
+    strip.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
 
 
 def _strip(strip: Axes, seen: View, name: str) -> None:

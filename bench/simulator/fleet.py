@@ -183,7 +183,7 @@ def _read_line(process: subprocess.Popen[bytes], deadline: float) -> bytes | Non
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None  # noqa: S101 — pipes were asked for
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
     with suppress(OSError):
         os.write(process.stdin.fileno(), STOP)
     process.stdin.close()

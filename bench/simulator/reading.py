@@ -72,7 +72,7 @@ def build(kind: type[T], table: object, where: str) -> T:
     if not isinstance(table, Mapping):
         raise FleetError(f"{where} must be a table, not {table!r}; write it as [{where}]")
     hints = get_type_hints(kind)
-    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a dataclass: its callers give no other
     for key in table:
         if key not in known:
             raise FleetError(f"{_join(where, key)} is not a setting; {_remedy(key, list(known))}")
@@ -109,7 +109,7 @@ def _convert(hint: Any, value: object, where: str) -> object:
     if origin in (types.UnionType, Union):
         return _convert(next(a for a in get_args(hint) if a is not type(None)), value, where)
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, where)  # type: ignore[arg-type]
+        return build(hint, value, where)  # type: ignore[arg-type]  # a dataclass: its callers give no other
     return _scalar(hint, value, where)
 
 
