@@ -31,7 +31,7 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "loading"},
+    {"choice", "clients", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
@@ -64,7 +64,7 @@ WALLS = {
         "loading.py",
         "cli/",
         "session.py",
-        "choosing.py",
+        "choice.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},
