@@ -104,10 +104,12 @@ def _failures(verdict: RaceVerdict) -> str:
 def _spent(verdict: RaceVerdict, df: pd.DataFrame) -> str:
     fixed = fixed_plan_requests(len(verdict.failures))
     usd = float(df["cost_usd"].sum())
-    cost = f" for {format_usd(usd)}" if usd else ""
+    saved = 1 - verdict.requests / fixed
+    money = f" and {format_usd(usd * fixed / max(1, verdict.requests) - usd)}" if usd else ""
     return (
-        f"{verdict.requests} requests in {verdict.rounds} rounds{cost};"
-        f" a fixed plan that is as safe takes {fixed}."
+        f"{verdict.requests} requests in {verdict.rounds} rounds"
+        f"{f' for {format_usd(usd)}' if usd else ''}: {100 * saved:.0f} % of requests{money} saved"
+        f" against a fixed plan that is as safe ({fixed} requests)."
     )
 
 

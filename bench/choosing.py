@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from bench.choice import Choice, explain
 from bench.errors import PlanError
 from bench.model import ASKING, Plan, Sample, Trial
-from bench.prepare import Prepared, Where
+from bench.prepare import Prepared, Where, open_catalogue, prepare
 from bench.session import Finished, Watcher, execute
 from bench.stats import METRICS, main_metric
 from bench.stats.metrics import NOBODYS_FAULT
@@ -108,3 +109,32 @@ def contend(
 
     finished = execute(prepared, where, watch=see, trials=contest.trials())
     return finished, contest.race.verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A race that is over: its rows, its verdict, and what that means."""
+
+    finished: Finished
+    verdict: RaceVerdict
+    choice: Choice
+
+
+def choose(
+    plan: Plan | None = None,
+    *,
+    where: Where | None = None,
+    rules: RaceRules | None = None,
+    watch: Watcher | None = None,
+) -> Chosen:
+    """Run a race and explain its end: the whole of ``regionbench choose`` in one call.
+
+    ``rules`` say what counts as equal and when to stop; a request that takes longer than the plan's
+    timeout is a failure. Raises what `contend` raises.
+    """
+    plan, where = plan or Plan(), where or Where()
+    rules = replace(rules or RaceRules(), timeout_ms=plan.timeout_s * 1000)
+    plan = replace(plan, rounds=rules.cap)
+    with open_catalogue(plan, where) as catalogue:
+        finished, verdict = contend(prepare(plan, catalogue, where), where, rules, watch)
+    return Chosen(finished, verdict, explain(verdict, finished.frame(), rules))
