@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.stats.race import Race, RaceRules
 from bench.stats.race_verdict import RaceVerdict
-from tests.benchmarks import decisions_fleet, decisions_routing
+from tests.benchmarks import decisions_analysis, decisions_fleet, decisions_routing
 from tests.benchmarks.figures import Figure, Result, run
 from tests.benchmarks.worlds import RACE, SETTINGS, TIMEOUT_MS, Values, draw, tail_ms, tied
 
@@ -218,6 +218,11 @@ def speed(options: argparse.Namespace) -> Result:
     return Result(figures)
 
 
+def analysis(options: argparse.Namespace) -> Result:
+    """The intervals and places of a summary."""
+    return decisions_analysis.measure(options.quick)
+
+
 Part = Callable[[argparse.Namespace], Result]
 
 
@@ -238,6 +243,7 @@ PARTS: dict[str, Part] = {
     "ties": ties,
     "failing": failing,
     "speed": speed,
+    "analysis": analysis,
     "routing": routing,
     "fleet": fleet,
 }
