@@ -32,7 +32,7 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "loading"},
+    {"clients", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
@@ -45,6 +45,7 @@ NEIGHBOURS = {
     ("plan", "catalogue"),
     ("plan", "arms"),
     ("key", "catalogue"),
+    ("history", "loading"),
     ("stats", "frame"),
     ("report", "plots"),
     ("prepare", "preflight"),
