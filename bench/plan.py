@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.arms import variants
 from bench.errors import PlanError
 from bench.model import ASKING, CONNECTIONS, KINDS, Arm, Message, Plan
+from bench.objective import parse_objective
 
 _MAX_BYTES = 1_000_000
 _MAX_PROMPT_CHARACTERS = 200_000
@@ -85,6 +86,8 @@ def make_plan(values: Mapping[str, Any] | None = None, **more: Any) -> Plan:
         raise PlanError(_complaint(error)) from None
     for complaint in _complaints(plan):
         raise PlanError(f"plan: {complaint}")
+    for text in plan.objectives:
+        parse_objective(text)
     return plan
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,9 @@ from bench.schedule import schedule, scheduled
 from bench.session import execute
 from bench.simulator import Fleet
 from bench.stats import summarise
+from bench.stats.compare import compare
 from bench.stats.race import RaceRules
+from bench.stats.variants import By
 from tests import synthetic
 
 TWO = {"a": {}, "b": {"model": "grok-b"}}
@@ -85,6 +88,7 @@ def test_every_arm_goes_first_in_about_as_many_rounds() -> None:
         ({"arms": TWO, "kinds": ["chat", "edge"]}, "only chat and responses"),
         ({"arms": ["a", "b"]}, "plan: arms"),
         ({"batch": "a/b"}, "batch: a name has"),
+        ({"objectives": ["ttfs.p95 <= 1s"]}, "did you mean ttft"),
     ],
 )
 def test_wrong_arms_are_named_with_their_key(values: dict[str, object], complaint: str) -> None:
@@ -200,3 +204,32 @@ def test_a_race_has_no_arms() -> None:
     """It is run in one stratum."""
     with pytest.raises(PlanError, match="arms: a race"):
         Contest(make_plan(arms={"a": {}, "b": {}}), ["x", "y"], RaceRules())
+
+
+def arms_frame() -> pd.DataFrame:
+    rows = [
+        *synthetic.rows(60, arm="a"),
+        *synthetic.rows(60, seed=2, arm="b", medians_ms=dict.fromkeys(synthetic.MEDIANS_MS, 900.0)),
+    ]
+    return tidy(rows, [synthetic.run(model=None, models={"a": "m-a", "b": "m-b"})])
+
+
+@pytest.mark.parametrize(("by", "a", "b"), [("arm", "a", "b"), ("model", "m-a", "m-b")])
+def test_arms_compare_by_name_or_by_the_model_they_ask(by: By, a: str, b: str) -> None:
+    """What tells them apart is no reason not to compare them."""
+    verdict = compare(arms_frame(), by, a, b)
+    assert verdict.interleaved
+    assert verdict.state == "regressed"
+    assert len(verdict.judged) == 4 * 3
+
+
+def test_endpoints_are_compared_arm_by_arm() -> None:
+    """Two arms of one model would else stand in one number, or one of them in none."""
+    df = arms_frame()
+    for run in df.attrs["runs"]:
+        run["models"] = {"a": "m", "b": "m"}
+    verdict = compare(df, "endpoint", "us-east-1", "us-west-2")
+    assert [(one.stratum.arm, one.n) for one in verdict.judged if one.measure == "p50"] == [
+        ("a", 60),
+        ("b", 60),
+    ]

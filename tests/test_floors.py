@@ -68,6 +68,7 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
+        "history.py",
         "cli/",
         "session.py",
         "choosing.py",
