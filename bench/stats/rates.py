@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.stats import binomtest, fisher_exact
+from scipy.special import betaincinv
+from scipy.stats import binomtest, hypergeom
 
 from bench.stats.quantiles import LEVEL
 
@@ -51,5 +51,25 @@ def fails_more(one: Rate, other: Rate) -> bool:
     """Whether ``one`` fails more often than ``other``: Fisher's exact test, one-sided."""
     if one.share is None or other.share is None or one.share - other.share < SMALLEST_RISE:
         return False
-    table = np.array([[one.failed, one.n - one.failed], [other.failed, other.n - other.failed]])
-    return bool(fisher_exact(table, alternative="greater").pvalue < FISHER_ALPHA)
+    return fisher(one.failed, one.n, other.failed, other.n) < FISHER_ALPHA
+
+
+def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
+    """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
+    both = failed + other_failed
+    return float(hypergeom.sf(failed - 1, n + other_n, both, n))
+
+
+def smallest_seen(n: int, other_failed: int, other_n: int, alpha: float) -> float | None:
+    """The failure share that Fisher's test at ``alpha`` finds with a chance of 80 %; None: none.
+
+    The fewest failures k of ``n`` that are significant beside the other's count, and then the share
+    at which k or more are seen so often: a quantile of beta(k, n − k + 1).
+    """
+    low, high = 1, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        rise = middle / n - other_failed / other_n >= SMALLEST_RISE
+        found = rise and fisher(middle, n, other_failed, other_n) < alpha
+        low, high = (low, middle) if found else (middle + 1, high)
+    return float(betaincinv(low, n - low + 1, 0.8)) if low <= n else None
