@@ -34,6 +34,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "kind": KINDS,
     "connection": CONNECTIONS,
     "client": (),
+    "arm": (),
     "outcome": OUTCOMES,
 }
 

@@ -18,6 +18,7 @@ FLOORS = (
     {"model", "errors", "units"},
     # 1 rooms
     {
+        "arms",
         "catalogue",
         "frame",
         "key",
@@ -43,6 +44,7 @@ FLOORS = (
 
 NEIGHBOURS = {
     ("plan", "catalogue"),
+    ("plan", "arms"),
     ("key", "catalogue"),
     ("stats", "frame"),
     ("stats", "objective"),

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from bench.arms import parse_arm
+from bench.errors import PlanError
 from bench.model import CONNECTIONS, KINDS, Plan
-from bench.plan import make_plan, read_plan, read_prompt
+from bench.plan import make_plan, read_plan, read_prompt, with_prompts
 from bench.prepare import Where
 from bench.units import NS_PER_S, parse_duration_ns
 
@@ -136,6 +138,23 @@ def plan_options(command: _F) -> _F:
     return command
 
 
+def batch_options(command: _F) -> _F:
+    """What a run is besides its requests: variants, and the name of its batch."""
+    for option in (
+        click.option("--batch", help="Runs of one batch are one run to the gate, in sittings."),
+        click.option(
+            "--arm",
+            "arms",
+            multiple=True,
+            metavar="NAME=KEY:VALUE[,...]",
+            help="A variant to compare, asked in the same rounds; give two or more. KEY is model,"
+            " prompt-file, or a parameter of the request.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def plan_from(file: Path | None, given: dict[str, Any]) -> Plan:
     """The plan file (or the defaults) with whatever options were given on top."""
     values = {name: value for name, value in given.items() if value is not None}
@@ -143,7 +162,16 @@ def plan_from(file: Path | None, given: dict[str, Any]) -> Plan:
         values["messages"] = read_prompt(prompt)
     if "pause_ms" in values:
         values["pause_ms"] *= 1000
+    if (words := values.pop("arms", ())) != ():
+        values["arms"] = _arms(words)
     return make_plan(values) if file is None else read_plan(file, **values)
+
+
+def _arms(words: tuple[str, ...]) -> Any:
+    arms = [parse_arm(word) for word in words]
+    if len(dict(arms)) != len(arms):
+        raise PlanError(f"--arm {words[-1]}: two arms of one name; give each its own")
+    return with_prompts({"arms": dict(arms)}, Path())["arms"]
 
 
 def where_from(given: dict[str, Any]) -> Where:
