@@ -115,7 +115,7 @@ def _failures(a: Side, b: Side) -> Look:
     rise = bare.observed - bare.baseline
     reach = Z_ALPHA * math.sqrt(_variance(a) + _variance(b))
     p = fisher(b.failed, b.n, a.failed, a.n)
-    flagged = rise >= SMALLEST_RISE and p < ALPHA
+    flagged = _rises(b.failed, b.n, a) and p < ALPHA
     untold = "" if flagged else _untold_failures(a, b)
     return replace(
         bare,
@@ -126,6 +126,10 @@ def _failures(a: Side, b: Side) -> Look:
         flagged=flagged,
         untold=untold,
     )
+
+
+def _rises(failed: int, n: int, a: Side) -> bool:
+    return failed / n - a.failed / a.n >= SMALLEST_RISE
 
 
 def _share(side: Side) -> float | None:
@@ -155,10 +159,20 @@ def detectable(one: Look, a: Side, b: Side, cells: int, margin: bool) -> float |
     """
     alpha = min(ALPHA, 0.05 / max(1, cells))
     if one.measure == "failure_rate":
-        seen = smallest_seen(b.n, a.failed, a.n, alpha)
+        seen = smallest_seen(
+            b.n, lambda k: _rises(k, b.n, a) and fisher(k, b.n, a.failed, a.n) < alpha
+        )
         return None if seen is None else seen - a.failed / a.n
     if one.error is None or not math.isfinite(one.error):
         return None
     floor = FLOOR[one.measure]
     bound = (floor if margin else 0.0) + float(ndtri(1 - alpha)) * one.error
     return math.expm1(max(floor, bound) + Z_POWER * one.error)
+
+
+def _detectable_failures(a: Side, n: int, alpha: float) -> float | None:
+    def found(k: int) -> bool:
+        return _rises(k, n, a) and fisher(k, n, a.failed, a.n) < alpha
+
+    seen = smallest_seen(n, found)
+    return None if seen is None else seen - a.failed / a.n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scipy.special import betaincinv
@@ -60,16 +61,15 @@ def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
     return float(hypergeom.sf(failed - 1, n + other_n, both, n))
 
 
-def smallest_seen(n: int, other_failed: int, other_n: int, alpha: float) -> float | None:
-    """The failure share that Fisher's test at ``alpha`` finds with a chance of 80 %; None: none.
+def smallest_seen(n: int, found: Callable[[int], bool]) -> float | None:
+    """The failure share that is found in ``n`` requests with a chance of 80 %; None: none is.
 
-    The fewest failures k of ``n`` that are significant beside the other's count, and then the share
-    at which k or more are seen so often: a quantile of beta(k, n − k + 1).
+    ``found`` says whether so many failures would be an alarm, and goes on saying so for more. The
+    share at which the fewest such k, or more, are seen so often is a quantile of
+    beta(k, n − k + 1).
     """
-    low, high = 1, n + 1
+    low, high = 0, n + 1
     while low < high:
         middle = (low + high) // 2
-        rise = middle / n - other_failed / other_n >= SMALLEST_RISE
-        found = rise and fisher(middle, n, other_failed, other_n) < alpha
-        low, high = (low, middle) if found else (middle + 1, high)
-    return float(betaincinv(low, n - low + 1, 0.8)) if low <= n else None
+        low, high = (low, middle) if found(middle) else (middle + 1, high)
+    return float(betaincinv(max(low, 1), n - max(low, 1) + 1, 0.8)) if low <= n else None
