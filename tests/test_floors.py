@@ -33,7 +33,7 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "history", "loading"},
+    {"clients", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
@@ -47,6 +47,8 @@ NEIGHBOURS = {
     ("plan", "arms"),
     ("key", "catalogue"),
     ("history", "loading"),
+    ("gate", "history"),
+    ("gate", "loading"),
     ("stats", "frame"),
     ("stats", "objective"),
     ("plan", "objective"),
@@ -72,6 +74,7 @@ WALLS = {
         "cli/",
         "session.py",
         "choosing.py",
+        "gate.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},
