@@ -10,8 +10,8 @@ Writing is `RunWriter`; reading (`read_run`, `read_runs`) never writes and tells
 read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
-from bench.store.reader import StoredRun, read_run, read_runs
+from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.repair import repair
 from bench.store.writer import RunWriter
 
-__all__ = ["RunWriter", "StoredRun", "read_run", "read_runs", "repair"]
+__all__ = ["RunWriter", "StoredRun", "is_run", "read_run", "read_runs", "repair"]

@@ -124,14 +124,15 @@ def read_runs(path: Path) -> list[StoredRun]:
     """
     if path.is_file():
         return [_read_file(path)]
-    if _is_run(path):
+    if is_run(path):
         return [read_run(path)]
     with disk.explained(f"read {path}"):
-        folders = sorted(folder for folder in path.iterdir() if _is_run(folder))
+        folders = sorted(folder for folder in path.iterdir() if is_run(folder))
     return _read_all(path, folders)
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, whole or not."""
     return any((folder / name).is_file() for name in (runfile.NAME, SAMPLES, parquet.NAME))
 
 
