@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,8 @@ def test_hot_path(name: str, benchmark: BenchmarkFixture, tmp_path: Path) -> Non
     benchmark.extra_info["bench"] = str(Path(bench.__file__).parent)
     with PATHS[name](tmp_path) as call:
         call()  # what only the first call costs is not the path's
-        benchmark.pedantic(  # type: ignore[no-untyped-call] - pytest-benchmark is not annotated
-            call, setup=lambda: _wait(name), teardown=_done, rounds=ROUNDS, iterations=1
-        )
+        pedantic: Callable[..., object] = benchmark.pedantic
+        pedantic(call, setup=lambda: _wait(name), teardown=_done, rounds=ROUNDS, iterations=1)
 
 
 def _wait(name: str) -> None:
