@@ -33,11 +33,11 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "gate", "history", "loading"},
+    {"clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "session"},
+    {"choosing", "pytest_plugin", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -55,6 +55,9 @@ NEIGHBOURS = {
     ("report", "plots"),
     ("prepare", "preflight"),
     ("choosing", "session"),
+    ("loading", "foreign"),
+    ("pytest_plugin", "session"),
+    ("suite", "pytest_plugin"),
     ("__main__", "cli"),
 }
 """Imports between rooms of one floor that are meant; every other one is a knot."""
@@ -81,6 +84,8 @@ WALLS = {
     "trustme": {"simulator/"},
     "click": {"cli/"},
     "rich": {"cli/"},
+    "pytest": {"pytest_plugin/", "suite.py"},
+    "pytest_benchmark": {"pytest_plugin/"},
     "time": {
         "wire/",
         "probe.py",

@@ -74,7 +74,7 @@ MIXED = (
             p_adjusted=None,
             n_baseline=0,
             objective="ttft.p95 <= 800ms",
-        ),  # fmt: skip
+        ),
         against="objective",
         a="objectives",
     ),

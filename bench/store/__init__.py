@@ -11,7 +11,7 @@ Writing is `RunWriter`; reading (`read_run`, `read_runs`) never writes and tells
 read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
-from bench.store.reader import StoredRun, read_run, read_runs
+from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.repair import repair
 from bench.store.shelf import Head, read_heads, remove_run
 from bench.store.writer import RunWriter
@@ -20,6 +20,7 @@ __all__ = [
     "Head",
     "RunWriter",
     "StoredRun",
+    "is_run",
     "read_heads",
     "read_run",
     "read_runs",
