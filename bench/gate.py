@@ -10,12 +10,15 @@ compared with what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import foreign
 from bench.errors import NotEnoughData, PlanError
+from bench.frame import tidy
 from bench.history import StoredBatch, batches, find
 from bench.loading import load
 from bench.model import Caution, Plan
@@ -25,6 +28,7 @@ from bench.stats.baseline import FEWEST, RECENT, Batch, against, batch, suspects
 from bench.stats.objectives import judge_objectives
 from bench.stats.strata import runs_of
 from bench.stats.verdict import Verdict
+from bench.store import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +45,43 @@ _SAME_PLAN = (
 cell by cell; rounds and seed change how well a thing is measured, not what it is."""
 
 Runs = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something that can be judged or judge: a batch of run folders, or a file of another tool.
+
+    ``run`` is the run.json of its newest sitting, ``places`` are the paths that mean it.
+    """
+
+    name: str
+    status: str
+    run: Mapping[str, Any]
+    places: tuple[Path, ...]
+    frame: Callable[[], pd.DataFrame]
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def began(self) -> str:
+        """To the second, in UTC; empty where it is not known."""
+        return str(self.run.get("started_at") or "")[:19]
+
+
+def stored(history: Path) -> list[Stored]:
+    """Everything in a results folder that could be judged, oldest first."""
+    files = foreign.read_folder(history)[0] if history.is_dir() else []
+    found = [*map(_of_batch, batches(history)), *map(_of_file, files)]
+    return sorted(found, key=lambda one: one.began)
+
+
+def _of_batch(one: StoredBatch) -> Stored:
+    places = tuple(folder.resolve() for folder in one.folders)
+    return Stored(one.name, one.status, one.heads[-1].run, places, one.frame, one.cautions)
+
+
+def _of_file(one: StoredRun) -> Stored:
+    name, status = str(one.run["run_id"]), str(one.run["status"])
+    return Stored(name, status, one.run, (), partial(tidy, one.rows, [one.run]), one.cautions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +110,54 @@ class Candidate:
 
 
 def find_candidate(history: Path, run: str | None = None) -> Candidate:
-    """The run to judge: a batch or run in ``history``, any path that `bench.load` reads, or the
-    newest batch; with the comparable batches before it.
+    """The run to judge, with the comparable batches before it.
 
-    Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has, and
-    StoreError when rows cannot be read.
+    ``run`` is a batch or run in ``history``, any path that `bench.load` reads, or None for the
+    newest. Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has,
+    and StoreError when rows cannot be read.
     """
-    known = batches(history)
-    if run is not None and _elsewhere(known, Path(run)):
-        df = load(run)
-        return _candidate(Path(run).stem, df, _before(known, df))
+    known = stored(history)
+    if run is not None and (found := _elsewhere(known, Path(run))) is not None:
+        return _candidate(found, _before(known, found))
     if not known:
         raise NotEnoughData(f"There is no run in {history} to judge: `regionbench run` makes one.")
-    place = len(known) - 1 if run is None else _place(known, run)
-    found = known[place]
-    return _candidate(found.name, found.frame(), known[:place], found.cautions)
+    place = len(known) - 1 if run is None else _place(known, run, history)
+    return _candidate(known[place], known[:place])
 
 
-def _elsewhere(known: Sequence[StoredBatch], path: Path) -> bool:
-    folders = [folder.resolve() for one in known for folder in one.folders]
-    return path.exists() and path.resolve() not in folders
+def _elsewhere(known: Sequence[Stored], path: Path) -> Stored | None:
+    """What lies at a path, unless it is one of the stored."""
+    if not path.exists() or any(path.resolve() in one.places for one in known):
+        return None
+    df = load(path)
+    run = runs_of(df)[-1] if runs_of(df) else {}
+    return Stored(path.stem, "complete", run, (), lambda: df)
 
 
-def _place(known: Sequence[StoredBatch], name: str) -> int:
-    """Of the batch of that name, or of the one that a run belongs to."""
-    heads = find(known, name)
-    return next(i for i, one in enumerate(known) if heads[0] in one.heads)
+def _place(known: Sequence[Stored], name: str, history: Path) -> int:
+    """Of the batch of that name, or of the one that a run or a path belongs to."""
+    for place, one in enumerate(known):
+        if name == one.name or Path(name).resolve() in one.places:
+            return place
+    heads = find(batches(history), name)
+    return next(i for i, one in enumerate(known) if heads[0].folder.resolve() in one.places)
 
 
-def _before(known: Sequence[StoredBatch], df: pd.DataFrame) -> list[StoredBatch]:
-    """Batches that began before these rows did; all of them where that is not known."""
-    begun = df["started_at"].min()
-    return [one for one in known if not one.started_at > f"{begun:%Y-%m-%dT%H:%M:%S}"]
+def _before(known: Sequence[Stored], found: Stored) -> list[Stored]:
+    """Those that began earlier; all the others where that is not known."""
+    others = [one for one in known if one.run.get("run_id") != found.run.get("run_id")]
+    return [one for one in others if not found.began or one.began < found.began]
 
 
-def _candidate(
-    name: str, df: pd.DataFrame, earlier: Sequence[StoredBatch], told: Sequence[Caution] = ()
-) -> Candidate:
-    reasons = {one.name: incomparable(one, runs_of(df)) for one in earlier}
+def _candidate(found: Stored, earlier: Sequence[Stored]) -> Candidate:
+    df = found.frame()
+    reasons = {one.name: incomparable(one, found.run) for one in earlier}
     fit = [one for one in earlier if not reasons[one.name]]
     left_out = {old: reason for old, reason in reasons.items() if reason}
     left_out |= {one.name: f"older than the last {RECENT}" for one in fit[:-RECENT]}
     past = tuple(batch(one.frame(), one.name) for one in fit[-RECENT:])
-    cautions = (*told, *_brought(df), *_thin(past, left_out))
-    return Candidate(name, df, past, left_out, cautions)
+    cautions = (*found.cautions, *_brought(df), *_thin(past, left_out))
+    return Candidate(found.name, df, past, left_out, cautions)
 
 
 def _brought(df: pd.DataFrame) -> list[Caution]:
@@ -130,20 +175,15 @@ def _thin(past: Sequence[Batch], left_out: Mapping[str, str]) -> list[Caution]:
     return [Caution("left_out", text, "`regionbench history` lists what is stored.")]
 
 
-def incomparable(past: StoredBatch, runs: Runs) -> str:
-    """Why a stored batch is no part of the history of these runs; empty when it is."""
+def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
+    """Why something stored is no part of the history of a run; empty when it is."""
     if past.status != "complete":
         return f"not complete: {past.status}"
-    if not runs:
-        return ""
-    old, new = past.heads[-1].run, runs[-1]
     for name in ("vantage", "provider"):
-        if old.get(name) != new.get(name):
-            return f"another {name}: {old.get(name)}"
-    before, now = _plan(old), _plan(new)
-    changed = [
-        name for name in _SAME_PLAN if getattr(before, name, None) != getattr(now, name, None)
-    ]
+        if past.run.get(name) != run.get(name):
+            return f"another {name}: {past.run.get(name)}"
+    before, now = _plan(past.run), _plan(run)
+    changed = [name for name in _SAME_PLAN if getattr(before, name, 0) != getattr(now, name, 0)]
     return f"another plan: {', '.join(changed)} changed" if changed else ""
 
 
@@ -199,11 +239,11 @@ def _among(name: str, found: Sequence[str]) -> bool:
 
 def _plan(run: Mapping[str, Any]) -> Plan | None:
     """What a run.json says was asked, whatever version wrote it; None where that is not known."""
-    stored = run.get("plan")
-    if not isinstance(stored, Mapping):
+    said = run.get("plan")
+    if not isinstance(said, Mapping) or not said:
         return None
     known = {f.name for f in fields(Plan)}
     try:
-        return make_plan({name: value for name, value in stored.items() if name in known})
+        return make_plan({name: value for name, value in said.items() if name in known})
     except PlanError:
         return None

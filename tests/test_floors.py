@@ -47,6 +47,7 @@ NEIGHBOURS = {
     ("plan", "arms"),
     ("key", "catalogue"),
     ("history", "loading"),
+    ("gate", "foreign"),
     ("gate", "history"),
     ("gate", "loading"),
     ("stats", "frame"),
