@@ -37,7 +37,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "session"},
+    {"choosing", "comparing", "session"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -72,6 +72,7 @@ WALLS = {
         "cli/",
         "session.py",
         "choosing.py",
+        "comparing.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},
