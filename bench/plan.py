@@ -84,6 +84,11 @@ def make_plan(values: Mapping[str, Any] | None = None, **more: Any) -> Plan:
         plan = _adapter.validate_python(merged)
     except ValidationError as error:
         raise PlanError(_complaint(error)) from None
+    return check_plan(plan)
+
+
+def check_plan(plan: Plan) -> Plan:
+    """The plan itself, for one that was made by changing another. Raises PlanError."""
     for complaint in _complaints(plan):
         raise PlanError(f"plan: {complaint}")
     for text in plan.objectives:

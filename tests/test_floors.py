@@ -37,7 +37,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "pytest_plugin", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -78,6 +78,7 @@ WALLS = {
         "cli/",
         "session.py",
         "choosing.py",
+        "comparing.py",
         "gate.py",
     },
     "pyarrow": {"store/"},

@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"(?m)^(\s*):(?=:)|##(?=\[)")
 def render(verdicts: Verdicts) -> str:
     """A table a verdict, what could have been seen, cautions, and the sentence."""
     blocks = [block for verdict in verdicts for block in _tables(verdict)]
-    blocks += [[*_cautions(verdicts)], _wrap(words.sentence(verdicts))]
+    blocks += [[*cautions(verdicts)], wrap(words.sentence(verdicts))]
     return inert("\n\n".join("\n".join(block) for block in blocks if block)) + "\n"
 
 
@@ -31,10 +31,10 @@ def inert(text: str) -> str:
 
 
 def _tables(verdict: Verdict) -> Iterator[list[str]]:
-    yield _wrap(f"{clean(verdict.b)} against {clean(verdict.a)}")
+    yield wrap(f"{clean(verdict.b)} against {clean(verdict.a)}")
     for stratum in dict.fromkeys(one.stratum for one in verdict.judged):
         members = [one for one in verdict.judged if one.stratum == stratum]
-        yield [*_wrap(str(stratum)), _line(_HEAD), *(part for m in members for part in _row(m))]
+        yield [*wrap(str(stratum)), line(_HEAD), *(part for m in members for part in _row(m))]
 
 
 def _row(one: Judged) -> Iterator[str]:
@@ -45,15 +45,16 @@ def _row(one: Judged) -> Iterator[str]:
         words.change(one, one.change),
         words.change(one, one.detectable),
     )
-    yield _line(cells)
+    yield line(cells)
     if one.state != "ok":
-        yield from _wrap(words.because(one), "  ", "    ")
+        yield from wrap(words.because(one), "  ", "    ")
 
 
-def _line(cells: tuple[str, ...]) -> str:
+def line(cells: tuple[str, ...], columns: tuple[int, ...] = _COLUMNS) -> str:
+    """Cells in columns of these widths: the first to the left, numbers to the right."""
     name, *rest = cells
-    padded = [_cut(name, _COLUMNS[0]).ljust(_COLUMNS[0])]
-    padded += [cell.rjust(width) for cell, width in zip(rest, _COLUMNS[1:], strict=True)]
+    padded = [_cut(name, columns[0]).ljust(columns[0])]
+    padded += [_cut(c, width).rjust(width) for c, width in zip(rest, columns[1:], strict=True)]
     return "".join(padded).rstrip()
 
 
@@ -61,13 +62,15 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) < width else text[: width - 2] + "…"
 
 
-def _cautions(verdicts: Verdicts) -> Iterator[str]:
+def cautions(verdicts: Verdicts) -> Iterator[str]:
+    """Each caution with its advice."""
     for caution in words.cautions(verdicts):
-        yield from _wrap(caution.text, "! ", "  ")
-        yield from _wrap(caution.advice, "  → ", "    ")
+        yield from wrap(caution.text, "! ", "  ")
+        yield from wrap(caution.advice, "  → ", "    ")
 
 
-def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:
+def wrap(text: str, first: str = "", rest: str = "") -> list[str]:
+    """The lines of a paragraph, the first and the others indented as given."""
     return textwrap.wrap(
         clean(text),
         WIDTH,
