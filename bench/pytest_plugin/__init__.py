@@ -77,6 +77,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give the benchmark the wire's clock, by pytest-benchmark's own mark for timers."""
     if _FIXTURE not in getattr(item, "fixturenames", ()):
         return
+    if not item.config.pluginmanager.hasplugin("benchmark"):
+        told = f"{_FIXTURE} needs pytest-benchmark: pip install 'regionbench[pytest]'"
+        pytest.fail(told, pytrace=False)
     from bench.pytest_plugin.timed import Stopwatch
 
     item.stash[_clock] = Stopwatch()
