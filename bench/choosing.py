@@ -30,6 +30,8 @@ class Contest:
         for name in ("kinds", "connections", "clients"):
             if len(getattr(plan, name)) != 1:
                 raise PlanError(f"{name}: a race is run in one stratum; name exactly one")
+        if plan.arms:
+            raise PlanError("arms: a race is between endpoints; compare arms with compare")
         if plan.concurrency != 1:
             raise PlanError("concurrency: a race asks one request at a time; leave it at 1")
         self.race = Race(endpoints, rules)

@@ -156,7 +156,9 @@ def _drift(facts: Facts) -> list[Caution]:
 
 
 def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    rounds = table(part, stratum).replace(np.inf, np.nan).median(axis=1).dropna()
+    ms = table(part, stratum).replace(np.inf, np.nan)
+    # Each beside its own median: where endpoints were asked one after the other, they differ
+    rounds = (ms / ms.median()).median(axis=1).dropna()
     change = drift(rounds.to_numpy(dtype=np.float64))
     if change is None:
         return None

@@ -66,7 +66,7 @@ class Summary:
 
 
 FRAME_COLUMNS = [
-    *("kind", "streamed", "connection", "client", "model", "endpoint", "metric"),
+    *("kind", "streamed", "connection", "client", "model", "arm", "endpoint", "metric"),
     *("n", "n_failed", "failure_rate", "failure_low", "failure_high"),
     *(f"{name}{part}_ms" for name in QUANTILES for part in ("", "_low", "_high")),
     *("cost_usd", "reason"),
@@ -151,7 +151,7 @@ def _utc(moment: pd.Timestamp) -> str:
 
 
 def _flat(cell: Cell) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:5]}
+    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:6]}
     row |= {"endpoint": cell.endpoint, "metric": cell.stratum.metric, "n": cell.n}
     row |= {"n_failed": cell.failures.failed, "failure_rate": cell.failures.share}
     row |= {"failure_low": cell.failures.low, "failure_high": cell.failures.high}
