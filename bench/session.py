@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench.arms import variants
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
 from bench.errors import FleetError
@@ -112,34 +113,35 @@ def run(
 
 def bench_for(prepared: Prepared, run_id: str) -> Bench:
     """What `bench.probe.measure` needs to ask whatever was prepared, under a run's name."""
-    plan, catalogue = prepared.plan, prepared.catalogue
-    entry = catalogue.model(prepared.model)
+    catalogue, plans = prepared.catalogue, variants(prepared.plan)
 
     @lru_cache(maxsize=64)
-    def request_for(kind: Kind, round_number: int) -> Request:
+    def request(kind: Kind, round_number: int, arm: str | None) -> Request:
+        entry = catalogue.model(prepared.models[arm])
         return build_request(
             kind,
-            plan,
+            plans[arm],
             api=catalogue.provider.api,
-            model=prepared.model,
+            model=prepared.models[arm],
             parameters=entry.parameters if entry else {},
             nonce=nonce(run_id, round_number),
         )
 
-    def price(endpoint: str, reply: Reply) -> float | None:
+    def price(trial: Trial, reply: Reply) -> float | None:
         if reply.prompt_tokens is None or reply.completion_tokens is None:
             return None
         completion = reply.completion_tokens + (reply.reasoning_tokens or 0)
-        return catalogue.usd(endpoint, prepared.model, reply.prompt_tokens, completion)
+        model = prepared.models[trial.arm]
+        return catalogue.usd(trial.endpoint, model, reply.prompt_tokens, completion)
 
     return Bench(
         run_id=run_id,
         vantage=prepared.vantage,
         endpoints={endpoint.name: endpoint for endpoint in prepared.endpoints},
-        request_for=request_for,
+        request_for=lambda trial: request(trial.kind, trial.round, trial.arm),
         make_client=lambda name: make_client(name, prepared.settings),
         price=price,
-        pause_ms=plan.pause_ms,
+        pause_ms=prepared.plan.pause_ms,
     )
 
 
@@ -163,6 +165,7 @@ def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> R
         simulated=prepared.catalogue.provider.simulated,
         vantage=prepared.vantage,
         model=prepared.model,
+        models={arm: model for arm, model in prepared.models.items() if arm is not None},
         endpoints=prepared.asked,
         preflight=prepared.checks,
         scheduled=prepared.scheduled,

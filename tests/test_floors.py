@@ -18,6 +18,7 @@ FLOORS = (
     {"model", "errors", "units"},
     # 1 rooms
     {
+        "arms",
         "catalogue",
         "frame",
         "key",
@@ -32,18 +33,23 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "foreign", "loading"},
+    {"choice", "clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "pytest_plugin", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
 
 NEIGHBOURS = {
     ("plan", "catalogue"),
+    ("plan", "arms"),
     ("key", "catalogue"),
+    ("history", "loading"),
+    ("gate", "foreign"),
+    ("gate", "history"),
+    ("gate", "loading"),
     ("stats", "frame"),
     ("stats", "objective"),
     ("plan", "objective"),
@@ -68,9 +74,12 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
+        "history.py",
         "cli/",
         "session.py",
-        "choosing.py",
+        "choice.py",
+        "comparing.py",
+        "gate.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},
