@@ -33,7 +33,7 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "foreign", "gate", "history", "loading"},
+    {"choice", "clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
@@ -77,7 +77,7 @@ WALLS = {
         "history/",
         "cli/",
         "session.py",
-        "choosing.py",
+        "choice.py",
         "comparing.py",
         "gate.py",
     },

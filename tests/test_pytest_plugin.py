@@ -319,7 +319,9 @@ def test_a_wrong_call_is_one_sentence(
     arguments: str, sentence: str, half: Fleet, tmp_path: Path
 ) -> None:
     """It fails that test, without a traceback through the plugin."""
-    done = one(tmp_path, half, arguments, "--regionbench-kinds=edge")
+    (tmp_path / "test_one.py").write_text(ONE.format(arguments=arguments))
+    own = f"--regionbench-catalogue={half.catalogue}"
+    done = run(tmp_path, "test_one.py", own, "--regionbench-kinds=edge")
     assert done.returncode == 1
     assert f"regionbench: {sentence}" in done.stdout
     assert "Traceback" not in done.stdout
