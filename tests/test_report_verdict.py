@@ -214,6 +214,10 @@ def test_ranges_are_written_as_github_action_benchmark_parses_them() -> None:
         ((OK,), "No regression in 1 cell against 14 past runs; a rise of 19 % in p50"),
         ((OK, REGRESSED), "Regressed: eu-west-1 p50, 512 ms → 671 ms (+31 %), confirmed"),
         ((OK, BROKEN), "Regressed: us p90, 690 ms → > timeout."),
+        (
+            (replace(BROKEN, objective="ttft.p90 <= 1s"),),
+            "Regressed: us ttft.p90 <= 1s, measured > timeout.",
+        ),
         ((OK, SUSPECT), "Undecided: us-west-2 p90: suspect and not confirmed"),
         ((OK, GONE, SUSPECT), "Undecided: eu-west-2 p50: not measured: dns_fail; 1 other reason."),
     ],
