@@ -8,6 +8,7 @@ from typing import Any
 from bench.units import format_ms, format_usd
 
 UNKNOWN = "–"
+_NO_BREAK = "\u00a0"
 
 
 def clean(text: object) -> str:
@@ -49,7 +50,7 @@ def signed(estimate: Mapping[str, Any], percent: Mapping[str, Any]) -> str:
 def sooner(difference: Mapping[str, Any]) -> str:
     """``12 %``: in how many rounds the endpoint's request ended first."""
     found = difference["faster"]["value_percent"]
-    return UNKNOWN if found is None else f"{found:.0f} %"
+    return UNKNOWN if found is None else f"{found:.0f}{_NO_BREAK}%"
 
 
 def place(rank: Mapping[str, Any] | None) -> str:
