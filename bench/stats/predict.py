@@ -16,8 +16,9 @@ from scipy.special import stdtr, stdtrit
 
 from bench.stats.batches import BatchCell
 from bench.stats.looks import FLOOR, Look
-from bench.stats.rates import SMALLEST_RISE, fisher, smallest_seen
-from bench.stats.shift import ALPHA, Z_POWER
+from bench.stats.quantiles import Values
+from bench.stats.rates import SMALLEST_RISE, Counts, first, fishers, smallest_seen
+from bench.stats.shift import ALPHA, Z_POWER, logs
 from bench.stats.verdict import Measure
 
 FEWEST = 10
@@ -34,20 +35,20 @@ class Expected:
     error: float
     dof: int
 
-    def p(self, value: float) -> float:
-        """One-sided, that a value so high comes from the same history."""
+    def p(self, values: Values) -> Values:
+        """One-sided, that values so high come from the same history."""
+        above = values - self.mean
         if self.error == 0:
-            return 0.0 if value > self.mean else 1.0
-        return float(stdtr(self.dof, -(value - self.mean) / self.error))
+            return np.where(above > 0, 0.0, 1.0)
+        return np.asarray(stdtr(self.dof, -above / self.error), dtype=np.float64)
 
     def t(self, alpha: float = ALPHA) -> float:
         """How far above the mean, in logs or what the values are in, is beyond 1 − alpha."""
         return float(stdtrit(self.dof, 1 - alpha)) * self.error
 
 
-def expect(past: Sequence[float]) -> Expected:
-    """From the values of two or more past batches: s √(1 + 1/H) with H − 1 degrees of freedom."""
-    values = np.asarray(past, dtype=np.float64)
+def expect(values: Values) -> Expected:
+    """From those of two or more past batches: s √(1 + 1/H) with H − 1 degrees of freedom."""
     spread = float(values.std(ddof=1)) * math.sqrt(1 + 1 / len(values))
     return Expected(float(values.mean()), spread, len(values) - 1)
 
@@ -67,7 +68,7 @@ def look_back(past: Sequence[BatchCell], new: BatchCell, measure: Measure) -> Lo
         return replace(bare, untold=f"n too small: {new.n}")
     if len(finite) < FEWEST:
         return replace(bare, untold=no_baseline(len(finite)))
-    return _latency(bare, np.log(finite).tolist(), math.log(bare.observed))
+    return _latency(bare, logs(np.array(finite)), float(logs(np.array(bare.observed))))
 
 
 def no_baseline(batches: int) -> str:
@@ -75,9 +76,9 @@ def no_baseline(batches: int) -> str:
     return f"no baseline yet ({batches} of {FEWEST} runs)"
 
 
-def _latency(bare: Look, past: Sequence[float], value: float) -> Look:
+def _latency(bare: Look, past: Values, value: float) -> Look:
     expected = expect(past)
-    rise, p, reach = value - expected.mean, expected.p(value), expected.t()
+    rise, p, reach = value - expected.mean, float(expected.p(np.array(value))), expected.t()
     return replace(
         bare,
         baseline=math.exp(expected.mean),
@@ -102,8 +103,9 @@ def _failures(past: Sequence[BatchCell], new: BatchCell) -> Look:
         return replace(bare, untold="no request was counted")
     if len(past) < FEWEST:
         return replace(bare, untold=no_baseline(len(past)))
-    before, p = _pooled(past), _p_failures(past, new.failed, new.n)
-    reach = _share(expect([_steady(one.failed, one.n) for one in past])) - before
+    before = _pooled(past)
+    p = float(_p_failures(past, np.array([new.failed]), new.n)[0])
+    reach = _share(_expected(past)) - before
     rise = share - before
     return replace(
         bare,
@@ -120,15 +122,21 @@ def _pooled(past: Sequence[BatchCell]) -> float:
     return sum(one.failed for one in past) / max(1, sum(one.n for one in past))
 
 
-def _p_failures(past: Sequence[BatchCell], failed: int, n: int) -> float:
+def _p_failures(past: Sequence[BatchCell], failed: Counts, n: int) -> Values:
+    """The larger p of the two, for each count of failures of ``n``."""
     all_failed, all_n = sum(one.failed for one in past), sum(one.n for one in past)
-    expected = expect([_steady(one.failed, one.n) for one in past])
-    return max(fisher(failed, n, all_failed, all_n), expected.p(_steady(failed, n)))
+    alone = _expected(past).p(_steady(failed, np.array(n)))
+    return np.maximum(fishers(failed, n, all_failed, all_n), alone)
 
 
-def _steady(failed: int, n: int) -> float:
-    """A share on the scale on which its variance does not depend on it (Anscombe)."""
-    return math.asin(math.sqrt((failed + 0.375) / (n + 0.75)))
+def _expected(past: Sequence[BatchCell]) -> Expected:
+    failed, n = (np.array([getattr(one, name) for one in past]) for name in ("failed", "n"))
+    return expect(_steady(failed, n))
+
+
+def _steady(failed: Counts, n: Counts) -> Values:
+    """Shares on the scale on which their variance does not depend on them (Anscombe)."""
+    return np.asarray(np.arcsin(np.sqrt((failed + 0.375) / (n + 0.75))), dtype=np.float64)
 
 
 def _share(expected: Expected) -> float:
@@ -151,10 +159,7 @@ def detectable_back(one: Look, past: Sequence[BatchCell]) -> float | None:
 
 
 def _detectable_failures(one: Look, past: Sequence[BatchCell]) -> float | None:
-    before = _pooled(past)
-
-    def found(k: int) -> bool:
-        return k / one.n - before >= SMALLEST_RISE and _p_failures(past, k, one.n) < ALPHA
-
-    seen = smallest_seen(one.n, found)
+    counts, before = np.arange(one.n + 1), _pooled(past)
+    rises = counts / one.n - before >= SMALLEST_RISE
+    seen = smallest_seen(first(rises & (_p_failures(past, counts, one.n) < ALPHA)), one.n)
     return None if seen is None else seen - before

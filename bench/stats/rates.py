@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 from scipy.stats import binomtest, hypergeom
 
-from bench.stats.quantiles import LEVEL
+from bench.stats.quantiles import LEVEL, Values
+
+Counts = npt.NDArray[np.int64]
 
 FISHER_ALPHA = 0.01
 SMALLEST_RISE = 0.02
@@ -57,19 +60,25 @@ def fails_more(one: Rate, other: Rate) -> bool:
 
 def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
     """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
-    both = failed + other_failed
-    return float(hypergeom.sf(failed - 1, n + other_n, both, n))
+    return float(fishers(np.array([failed]), n, other_failed, other_n)[0])
 
 
-def smallest_seen(n: int, found: Callable[[int], bool]) -> float | None:
-    """The failure share that is found in ``n`` requests with a chance of 80 %; None: none is.
+def fishers(failed: Counts, n: int, other_failed: int, other_n: int) -> Values:
+    """`fisher` for each of several counts, shape (k,)."""
+    found = hypergeom.sf(failed - 1, n + other_n, failed + other_failed, n)
+    return np.asarray(found, dtype=np.float64)
 
-    ``found`` says whether so many failures would be an alarm, and goes on saying so for more. The
-    share at which the fewest such k, or more, are seen so often is a quantile of
-    beta(k, n − k + 1).
+
+def smallest_seen(fewest: int, n: int) -> float | None:
+    """The failure share of which ``fewest`` or more of ``n`` requests fail in 80 % of samples.
+
+    ``fewest`` is the smallest count that would be an alarm; None: not even n would. The share is
+    the quantile .8 of beta(k, n − k + 1).
     """
-    low, high = 0, n + 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle + 1, high)
-    return float(betaincinv(max(low, 1), n - max(low, 1) + 1, 0.8)) if low <= n else None
+    k = max(1, fewest)
+    return float(betaincinv(k, n - k + 1, 0.8)) if k <= n else None
+
+
+def first(alarms: npt.NDArray[np.bool_]) -> int:
+    """The smallest count that alarms, of counts from nought; their number when none does."""
+    return int(alarms.argmax()) if alarms.any() else len(alarms)
