@@ -67,11 +67,20 @@ def aligned(a: Side, b: Side) -> tuple[Side, Side]:
     Combination of Independent Experiments, Annals of Mathematical Statistics 33 (1962).
     """
     ms, block = np.concatenate([a.ms, b.ms]), np.concatenate([a.block, b.block])
-    level = np.ones(max(a.blocks, b.blocks))
-    for number in np.unique(block[np.isfinite(ms)]):
-        level[number] = np.median(ms[(block == number) & np.isfinite(ms)])
-    level[level <= 0] = 1.0
+    level = _medians(ms[np.isfinite(ms)], block[np.isfinite(ms)], max(a.blocks, b.blocks))
     return replace(a, ms=a.ms / level[a.block]), replace(b, ms=b.ms / level[b.block])
+
+
+def _medians(ms: Values, block: npt.NDArray[np.int64], blocks: int) -> Values:
+    """The median of each block, 1 where it has no value or none above nought."""
+    ordered = ms[np.lexsort((ms, block))]
+    size = np.bincount(block, minlength=blocks)
+    begin = size.cumsum() - size
+    middle = np.zeros(blocks)
+    some = size > 0
+    for place in ((size - 1) // 2, size // 2):
+        middle[some] += ordered[(begin + place)[some]] / 2
+    return np.where(middle > 0, middle, 1.0)
 
 
 def tail_shift(a: Side, b: Side, q: float, together: bool, margin: float = 0.0) -> Shift:

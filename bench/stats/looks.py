@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 from scipy.special import ndtri
 
 from bench.stats.blocks import Side, aligned, tail_shift
 from bench.stats.cells import QUANTILES
 from bench.stats.quantiles import quantile
-from bench.stats.rates import SMALLEST_RISE, first, fisher, fishers, smallest_seen
+from bench.stats.rates import SMALLEST_RISE, fisher, smallest_seen
 from bench.stats.shift import ALPHA, Z_ALPHA, Z_POWER, Shift, hodges_lehmann
 from bench.stats.verdict import Measure
 
@@ -171,7 +170,10 @@ def detectable(one: Look, a: Side, b: Side, cells: int, margin: bool) -> float |
 
 
 def _detectable_failures(a: Side, n: int, alpha: float) -> float | None:
-    counts, before = np.arange(n + 1), a.failed / a.n
-    rises = counts / n - before >= SMALLEST_RISE
-    seen = smallest_seen(first(rises & (fishers(counts, n, a.failed, a.n) < alpha)), n)
+    before = a.failed / a.n
+
+    def alarms(k: int) -> bool:
+        return k / n - before >= SMALLEST_RISE and fisher(k, n, a.failed, a.n) < alpha
+
+    seen = smallest_seen(n, alarms)
     return None if seen is None else seen - before

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,9 +132,7 @@ def _detectable(found: Estimate) -> float | None:
 
 
 def _rate_held(found: Rate, bound: float) -> Held:
-    counts = range(found.n + 1)
-    fewest = bisect_left(counts, True, key=lambda k: _missed(rate(k, found.n), bound))
-    seen = smallest_seen(fewest, found.n)
+    seen = smallest_seen(found.n, lambda k: _missed(rate(k, found.n), bound))
     few = found.n * bound < 1 and bound > 0 and not _missed(found, bound)
     untold = f"n too small: {100 * bound:g} % of {found.n} requests is less than one" if few else ""
     rise = None if seen is None else max(0.0, seen - bound)

@@ -17,7 +17,7 @@ from scipy.special import stdtr, stdtrit
 from bench.stats.batches import BatchCell
 from bench.stats.looks import FLOOR, Look
 from bench.stats.quantiles import Values
-from bench.stats.rates import SMALLEST_RISE, Counts, first, fishers, smallest_seen
+from bench.stats.rates import SMALLEST_RISE, fisher, smallest_seen
 from bench.stats.shift import ALPHA, Z_POWER, logs
 from bench.stats.verdict import Measure
 
@@ -35,12 +35,11 @@ class Expected:
     error: float
     dof: int
 
-    def p(self, values: Values) -> Values:
-        """One-sided, that values so high come from the same history."""
-        above = values - self.mean
+    def p(self, value: float) -> float:
+        """One-sided, that a value so high comes from the same history."""
         if self.error == 0:
-            return np.where(above > 0, 0.0, 1.0)
-        return np.asarray(stdtr(self.dof, -above / self.error), dtype=np.float64)
+            return 0.0 if value > self.mean else 1.0
+        return float(stdtr(self.dof, -(value - self.mean) / self.error))
 
     def t(self, alpha: float = ALPHA) -> float:
         """How far above the mean, in logs or what the values are in, is beyond 1 − alpha."""
@@ -68,7 +67,7 @@ def look_back(past: Sequence[BatchCell], new: BatchCell, measure: Measure) -> Lo
         return replace(bare, untold=f"n too small: {new.n}")
     if len(finite) < FEWEST:
         return replace(bare, untold=no_baseline(len(finite)))
-    return _latency(bare, logs(np.array(finite)), float(logs(np.array(bare.observed))))
+    return _latency(bare, logs(np.array(finite)), math.log(bare.observed))
 
 
 def no_baseline(batches: int) -> str:
@@ -78,7 +77,7 @@ def no_baseline(batches: int) -> str:
 
 def _latency(bare: Look, past: Values, value: float) -> Look:
     expected = expect(past)
-    rise, p, reach = value - expected.mean, float(expected.p(np.array(value))), expected.t()
+    rise, p, reach = value - expected.mean, expected.p(value), expected.t()
     return replace(
         bare,
         baseline=math.exp(expected.mean),
@@ -103,8 +102,7 @@ def _failures(past: Sequence[BatchCell], new: BatchCell) -> Look:
         return replace(bare, untold="no request was counted")
     if len(past) < FEWEST:
         return replace(bare, untold=no_baseline(len(past)))
-    before = _pooled(past)
-    p = float(_p_failures(past, np.array([new.failed]), new.n)[0])
+    before, p = _pooled(past), _p_failures(past, new.failed, new.n)
     reach = _share(_expected(past)) - before
     rise = share - before
     return replace(
@@ -122,21 +120,19 @@ def _pooled(past: Sequence[BatchCell]) -> float:
     return sum(one.failed for one in past) / max(1, sum(one.n for one in past))
 
 
-def _p_failures(past: Sequence[BatchCell], failed: Counts, n: int) -> Values:
-    """The larger p of the two, for each count of failures of ``n``."""
+def _p_failures(past: Sequence[BatchCell], failed: int, n: int) -> float:
+    """The larger p of the two."""
     all_failed, all_n = sum(one.failed for one in past), sum(one.n for one in past)
-    alone = _expected(past).p(_steady(failed, np.array(n)))
-    return np.maximum(fishers(failed, n, all_failed, all_n), alone)
+    return max(fisher(failed, n, all_failed, all_n), _expected(past).p(_steady(failed, n)))
 
 
 def _expected(past: Sequence[BatchCell]) -> Expected:
-    failed, n = (np.array([getattr(one, name) for one in past]) for name in ("failed", "n"))
-    return expect(_steady(failed, n))
+    return expect(np.array([_steady(one.failed, one.n) for one in past]))
 
 
-def _steady(failed: Counts, n: Counts) -> Values:
-    """Shares on the scale on which their variance does not depend on them (Anscombe)."""
-    return np.asarray(np.arcsin(np.sqrt((failed + 0.375) / (n + 0.75))), dtype=np.float64)
+def _steady(failed: int, n: int) -> float:
+    """A share on the scale on which its variance does not depend on it (Anscombe)."""
+    return math.asin(math.sqrt((failed + 0.375) / (n + 0.75)))
 
 
 def _share(expected: Expected) -> float:
@@ -159,7 +155,10 @@ def detectable_back(one: Look, past: Sequence[BatchCell]) -> float | None:
 
 
 def _detectable_failures(one: Look, past: Sequence[BatchCell]) -> float | None:
-    counts, before = np.arange(one.n + 1), _pooled(past)
-    rises = counts / one.n - before >= SMALLEST_RISE
-    seen = smallest_seen(first(rises & (_p_failures(past, counts, one.n) < ALPHA)), one.n)
+    before = _pooled(past)
+
+    def alarms(k: int) -> bool:
+        return k / one.n - before >= SMALLEST_RISE and _p_failures(past, k, one.n) < ALPHA
+
+    seen = smallest_seen(one.n, alarms)
     return None if seen is None else seen - before

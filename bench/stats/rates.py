@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
 from scipy.special import betaincinv
 from scipy.stats import binomtest, hypergeom
 
-from bench.stats.quantiles import LEVEL, Values
-
-Counts = npt.NDArray[np.int64]
+from bench.stats.quantiles import LEVEL
 
 FISHER_ALPHA = 0.01
 SMALLEST_RISE = 0.02
@@ -58,27 +57,19 @@ def fails_more(one: Rate, other: Rate) -> bool:
     return fisher(one.failed, one.n, other.failed, other.n) < FISHER_ALPHA
 
 
+@lru_cache(maxsize=100_000)
 def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
     """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
-    return float(fishers(np.array([failed]), n, other_failed, other_n)[0])
+    both = failed + other_failed
+    return float(hypergeom.sf(failed - 1, n + other_n, both, n))
 
 
-def fishers(failed: Counts, n: int, other_failed: int, other_n: int) -> Values:
-    """`fisher` for each of several counts, shape (k,)."""
-    found = hypergeom.sf(failed - 1, n + other_n, failed + other_failed, n)
-    return np.asarray(found, dtype=np.float64)
+def smallest_seen(n: int, alarms: Callable[[int], bool]) -> float | None:
+    """The failure share that ``n`` requests show with a chance of 80 %; None: none.
 
-
-def smallest_seen(fewest: int, n: int) -> float | None:
-    """The failure share of which ``fewest`` or more of ``n`` requests fail in 80 % of samples.
-
-    ``fewest`` is the smallest count that would be an alarm; None: not even n would. The share is
-    the quantile .8 of beta(k, n − k + 1).
+    ``alarms`` says whether so many failures would be one, and goes on saying so for more. The share
+    at which the smallest such count k, or more, is seen so often is a quantile of
+    beta(k, n − k + 1).
     """
-    k = max(1, fewest)
+    k = max(1, bisect_left(range(n + 1), True, key=alarms))
     return float(betaincinv(k, n - k + 1, 0.8)) if k <= n else None
-
-
-def first(alarms: npt.NDArray[np.bool_]) -> int:
-    """The smallest count that alarms, of counts from nought; their number when none does."""
-    return int(alarms.argmax()) if alarms.any() else len(alarms)

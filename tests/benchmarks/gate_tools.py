@@ -135,7 +135,7 @@ def _fisher(failed: Values) -> bool:
 def _interval(failed: Values) -> bool:
     steady = np.arcsin(np.sqrt((failed + 0.375) / 300.75))
     rise = failed[-1] / 300 - failed[:-1].mean() / 300
-    return bool(rise >= 0.02 and expect(steady[:-1]).p(steady[-1:])[0] < 0.01)
+    return bool(rise >= 0.02 and expect(steady[:-1]).p(float(steady[-1])) < 0.01)
 
 
 def _both(failed: Values) -> bool:
