@@ -33,6 +33,9 @@ FLOOR: dict[Measure, float] = {
 """The smallest change that matters, in logs, for failure rates in shares."""
 
 
+TIMED_OUT = "> timeout: too many of its requests fail"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one measure of one cell shows. Fields as in `bench.stats.verdict.Judged`.
@@ -106,7 +109,7 @@ def _quantiles(a: Side, b: Side, measure: Measure) -> Look:
     if few < SMALLEST_N[measure]:
         untold = f"n too small: {few} of {SMALLEST_N[measure]}"
     elif before == math.inf:
-        untold = f"the baseline's {measure} is > timeout: too many of its requests fail"
+        untold = f"the baseline's {measure} is {TIMED_OUT}"
     return Look(measure, b.n, a.n, before, now, untold=untold)
 
 
