@@ -71,10 +71,11 @@ def test_the_command_judges_what_is_comparable_and_says_so(
     write_day(tmp_path, 0, run_id="odd", vantage="elsewhere", slow=3.0)
     df, left_out = unchanged(tmp_path)
     assert (df["run_id"].nunique(), left_out) == (11, {"odd": "another vantage: elsewhere"})
-    assert main(["calibrate", str(tmp_path), "--json"]) == 0
+    assert main(["calibrate", str(tmp_path), "--deals", "8", "--json"]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert document["check"]["any_history"]["n"] == 11
+    assert document["check"]["any_variant"]["n"] == 8
     assert document["sentence"].startswith("False alarms in ")
     assert "Left out: 1, another vantage: elsewhere" in said.err
 

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path), default=Path("results"))
+@click.option(
+    "--deals",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="How often rounds are dealt to two equal sides; more is surer and takes longer.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def calibrate(results: Path, as_json: bool) -> int:
+def calibrate(results: Path, deals: int, as_json: bool) -> int:
     """How often would the gate be wrong here, and what would it find?
 
     The gate's own rules on stored rows in which nothing is known to have changed, so that every
@@ -32,7 +39,7 @@ def calibrate(results: Path, as_json: bool) -> int:
     for reason, count in Counter(left_out.values()).items():
         tell(f"Left out: {count}, {reason}")
     tell("Dealing and judging: this takes seconds, with many rows a minute.")
-    found = calibrate_gate(df)
+    found = calibrate_gate(df, deals)
     _show(found, as_json)
     return UNDECIDED if found.any_variant is None and found.any_history is None else OK
 
