@@ -74,7 +74,7 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
-        "history.py",
+        "history/",
         "cli/",
         "session.py",
         "choice.py",
