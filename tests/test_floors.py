@@ -75,6 +75,7 @@ WALLS = {
         "comparing.py",
     },
     "pyarrow": {"store/"},
+    "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},
     "trustme": {"simulator/"},
     "click": {"cli/"},
