@@ -164,9 +164,10 @@ def _literal(address: str, entry: str) -> str:
     return f"[{found}]" if found.version == 6 else str(found)
 
 
-def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
+def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = False) -> Prepared:
     """Check everything that can be checked before a request is paid for.
 
+    ``insist`` keeps endpoints that did not answer, so that their failures become rows.
     Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
     endpoint answers.
     """
@@ -175,14 +176,14 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
         make_client(client, settings).close()  # a missing SDK is said now, not in mid-run
     asked = pinned(catalogue.choose(plan.endpoints), where, settings)
     checks = check_endpoints(asked, settings, catalogue.provider.api)
-    endpoints = measurable(asked, checks)
+    endpoints = asked if insist else measurable(asked, checks)
     models = {arm: choose_model(asks, catalogue, checks) for arm, asks in variants(plan).items()}
     checks = tuple(_without_models(check, models.values()) for check in checks)
     return Prepared(
         plan=plan,
         catalogue=catalogue,
         asked=asked,
-        endpoints=measurable(endpoints, checks),
+        endpoints=asked if insist else measurable(endpoints, checks),
         checks=checks,
         models=models,
         settings=settings,

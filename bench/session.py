@@ -73,8 +73,8 @@ def execute(
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
-    run = _describe(prepared, _calibration() if where.calibrate else None)
-    bench = _bench(prepared, run.run_id)
+    run = describe(prepared, _calibration() if where.calibrate else None)
+    bench = bench_for(prepared, run.run_id)
     planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
     with RunWriter.create(where.results, run) as writer, _signals(stop):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency)
@@ -111,7 +111,8 @@ def run(
         return execute(prepare(plan, catalogue, where), where, watch=watch)
 
 
-def _bench(prepared: Prepared, run_id: str) -> Bench:
+def bench_for(prepared: Prepared, run_id: str) -> Bench:
+    """What `bench.probe.measure` needs to ask whatever was prepared, under a run's name."""
     catalogue, plans = prepared.catalogue, variants(prepared.plan)
 
     @lru_cache(maxsize=64)
@@ -152,7 +153,8 @@ def _calibration() -> dict[str, Any] | None:
         return None
 
 
-def _describe(prepared: Prepared, calibration: dict[str, Any] | None) -> Run:
+def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> Run:
+    """The run that is about to begin, under a name of its own."""
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
     return Run(

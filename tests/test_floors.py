@@ -33,11 +33,11 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "history", "loading"},
+    {"choice", "clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "comparing", "session"},
+    {"choosing", "comparing", "pytest_plugin", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -47,12 +47,18 @@ NEIGHBOURS = {
     ("plan", "arms"),
     ("key", "catalogue"),
     ("history", "loading"),
+    ("gate", "foreign"),
+    ("gate", "history"),
+    ("gate", "loading"),
     ("stats", "frame"),
     ("stats", "objective"),
     ("plan", "objective"),
     ("report", "plots"),
     ("prepare", "preflight"),
     ("choosing", "session"),
+    ("loading", "foreign"),
+    ("pytest_plugin", "session"),
+    ("suite", "pytest_plugin"),
     ("__main__", "cli"),
 }
 """Imports between rooms of one floor that are meant; every other one is a knot."""
@@ -71,8 +77,9 @@ WALLS = {
         "history/",
         "cli/",
         "session.py",
-        "choosing.py",
+        "choice.py",
         "comparing.py",
+        "gate.py",
     },
     "pyarrow": {"store/"},
     "ruptures": {"stats/changes.py"},
@@ -80,6 +87,8 @@ WALLS = {
     "trustme": {"simulator/"},
     "click": {"cli/"},
     "rich": {"cli/"},
+    "pytest": {"pytest_plugin/", "suite.py"},
+    "pytest_benchmark": {"pytest_plugin/"},
     "time": {
         "wire/",
         "probe.py",

@@ -62,7 +62,19 @@ def verdict(*judged: Judged, **changes: Any) -> Verdict:
 MIXED = (
     verdict(OK, REGRESSED, SUSPECT, FAILING, BROKEN, GONE, cautions=(CAUTION,)),
     verdict(
-        replace(OK, measure="p95", baseline=800.0, observed=640.0, change=-0.2, n_baseline=0),
+        replace(
+            OK,
+            measure="p95",
+            baseline=800.0,
+            observed=640.0,
+            change=-0.2,
+            low=-0.3,
+            high=-0.1,
+            p=None,
+            p_adjusted=None,
+            n_baseline=0,
+            objective="ttft.p95 <= 800ms",
+        ),
         against="objective",
         a="objectives",
     ),

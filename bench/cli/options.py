@@ -40,8 +40,8 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def place_options(command: _F) -> _F:
-    """Where results go, and what of this machine takes part."""
+def machine_options(command: _F) -> _F:
+    """What of this machine takes part in a measurement."""
     for option in (
         click.option(
             "--calibrate/--no-calibrate",
@@ -77,16 +77,26 @@ def place_options(command: _F) -> _F:
             show_default=True,
             help="Fleet profile: name or TOML file.",
         ),
-        click.option(
-            "--results",
-            type=click.Path(path_type=Path),
-            default=Path("results"),
-            show_default=True,
-            help="Folder that run folders go into.",
-        ),
     ):
         command = option(command)
     return command
+
+
+def place_options(command: _F) -> _F:
+    """Where results go, and what of this machine takes part."""
+    return machine_options(results_option(command))
+
+
+def results_option(command: _F) -> _F:
+    """Where run folders go."""
+    option = click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        default=Path("results"),
+        show_default=True,
+        help="Folder that run folders go into.",
+    )
+    return option(command)
 
 
 def catalogue_options(command: _F) -> _F:

@@ -95,6 +95,13 @@ def _rank(cell: Mapping[str, Any]) -> tuple[bool, float]:
     return median is None, median or 0.0
 
 
+def rank_of(doc: Document, cell: Document) -> int | None:
+    """The position in ``ranks`` of a cell's places; None for what fails or has too few rows."""
+    key = (cell["stratum"], cell["endpoint"])
+    ranks = enumerate(doc["ranks"])
+    return next((i for i, rank in ranks if (rank["stratum"], rank["endpoint"]) == key), None)
+
+
 def title(stratum: Mapping[str, Any]) -> str:
     """``streamed chat, warm, httpx, grok-4``."""
     streamed = "streamed " if stratum["streamed"] else ""

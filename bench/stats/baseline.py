@@ -8,6 +8,7 @@ baseline, and that is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -15,7 +16,7 @@ from statistics import median
 from bench.model import Caution
 from bench.stats.batches import Batch, BatchCell, batch, batches
 from bench.stats.corrections import benjamini_hochberg
-from bench.stats.looks import ALWAYS, Look
+from bench.stats.looks import ALWAYS, TIMED_OUT, Look
 from bench.stats.predict import FEWEST, detectable_back, look_back
 from bench.stats.strata import Stratum, order
 from bench.stats.verdict import Judged, Measure, State, Verdict
@@ -178,7 +179,8 @@ def _confirmed(case: Case) -> Settled:
     if fresh.p is None:
         return "inconclusive", None, f"suspect, and measured once more in vain: {fresh.untold}"
     if fresh.p < CONFIRM_ALPHA:
-        return "regressed", True, "beyond its history, in a fresh measurement too"
+        timed_out = f"; {TIMED_OUT}" if case.look.observed == math.inf else ""
+        return "regressed", True, f"beyond its history, in a fresh measurement too{timed_out}"
     return "ok", False, "suspect at first, not in a fresh measurement"
 
 

@@ -11,13 +11,14 @@ own (two endpoints, two runs) has to be slower by more than the floor with its w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
 from bench.model import Caution
 from bench.stats.corrections import holm
-from bench.stats.looks import ALWAYS, Look, detectable, look, measures_of
+from bench.stats.looks import ALWAYS, TIMED_OUT, Look, detectable, look, measures_of
 from bench.stats.variants import By, Pairing, pair_runs, pair_variants
 from bench.stats.verdict import Judged, State, Verdict
 
@@ -108,8 +109,8 @@ def _reason(found: Look, state: State, adjusted: float | None, seen: float | Non
     if state == "ok" and seen is None:
         return "nothing could have been seen: too few requests, or too many failures"
     if state == "ok" and found.flagged:
-        return f"slower by itself, yet within chance among all cells (p {adjusted:.2g})"
-    return found.untold
+        return f"worse by itself, yet within chance among all cells (p {adjusted:.2g})"
+    return found.untold or (TIMED_OUT if found.observed == math.inf else "")
 
 
 _NOT_INTERLEAVED = Caution(

@@ -16,8 +16,9 @@ from scipy.special import stdtr, stdtrit
 
 from bench.stats.batches import BatchCell
 from bench.stats.looks import FLOOR, Look
+from bench.stats.quantiles import Values
 from bench.stats.rates import SMALLEST_RISE, fisher, smallest_seen
-from bench.stats.shift import ALPHA, Z_POWER
+from bench.stats.shift import ALPHA, Z_POWER, logs
 from bench.stats.verdict import Measure
 
 FEWEST = 10
@@ -45,9 +46,8 @@ class Expected:
         return float(stdtrit(self.dof, 1 - alpha)) * self.error
 
 
-def expect(past: Sequence[float]) -> Expected:
-    """From the values of two or more past batches: s √(1 + 1/H) with H − 1 degrees of freedom."""
-    values = np.asarray(past, dtype=np.float64)
+def expect(values: Values) -> Expected:
+    """From those of two or more past batches: s √(1 + 1/H) with H − 1 degrees of freedom."""
     spread = float(values.std(ddof=1)) * math.sqrt(1 + 1 / len(values))
     return Expected(float(values.mean()), spread, len(values) - 1)
 
@@ -67,7 +67,7 @@ def look_back(past: Sequence[BatchCell], new: BatchCell, measure: Measure) -> Lo
         return replace(bare, untold=f"n too small: {new.n}")
     if len(finite) < FEWEST:
         return replace(bare, untold=no_baseline(len(finite)))
-    return _latency(bare, np.log(finite).tolist(), math.log(bare.observed))
+    return _latency(bare, logs(np.array(finite)), math.log(bare.observed))
 
 
 def no_baseline(batches: int) -> str:
@@ -75,7 +75,7 @@ def no_baseline(batches: int) -> str:
     return f"no baseline yet ({batches} of {FEWEST} runs)"
 
 
-def _latency(bare: Look, past: Sequence[float], value: float) -> Look:
+def _latency(bare: Look, past: Values, value: float) -> Look:
     expected = expect(past)
     rise, p, reach = value - expected.mean, expected.p(value), expected.t()
     return replace(
@@ -103,7 +103,7 @@ def _failures(past: Sequence[BatchCell], new: BatchCell) -> Look:
     if len(past) < FEWEST:
         return replace(bare, untold=no_baseline(len(past)))
     before, p = _pooled(past), _p_failures(past, new.failed, new.n)
-    reach = _share(expect([_steady(one.failed, one.n) for one in past])) - before
+    reach = _share(_expected(past)) - before
     rise = share - before
     return replace(
         bare,
@@ -121,9 +121,13 @@ def _pooled(past: Sequence[BatchCell]) -> float:
 
 
 def _p_failures(past: Sequence[BatchCell], failed: int, n: int) -> float:
+    """The larger p of the two."""
     all_failed, all_n = sum(one.failed for one in past), sum(one.n for one in past)
-    expected = expect([_steady(one.failed, one.n) for one in past])
-    return max(fisher(failed, n, all_failed, all_n), expected.p(_steady(failed, n)))
+    return max(fisher(failed, n, all_failed, all_n), _expected(past).p(_steady(failed, n)))
+
+
+def _expected(past: Sequence[BatchCell]) -> Expected:
+    return expect(np.array([_steady(one.failed, one.n) for one in past]))
 
 
 def _steady(failed: int, n: int) -> float:
@@ -153,8 +157,8 @@ def detectable_back(one: Look, past: Sequence[BatchCell]) -> float | None:
 def _detectable_failures(one: Look, past: Sequence[BatchCell]) -> float | None:
     before = _pooled(past)
 
-    def found(k: int) -> bool:
+    def alarms(k: int) -> bool:
         return k / one.n - before >= SMALLEST_RISE and _p_failures(past, k, one.n) < ALPHA
 
-    seen = smallest_seen(one.n, found)
+    seen = smallest_seen(one.n, alarms)
     return None if seen is None else seen - before

@@ -58,6 +58,8 @@ def pair_variants(df: pd.DataFrame, by: By, a: str, b: str) -> list[Pairing]:
 
     Raises PlanError when ``by`` or a variant is not there, naming the nearest that is.
     """
+    if by not in BY:
+        raise PlanError(f"cannot compare by {by!r}; write one of {', '.join(BY)}")
     parts = _parts(df, by)
     _reject(df, by, (a, b), parts)
     names = {name: [part for variant, part in parts if variant == name] for name in (a, b)}
@@ -106,8 +108,6 @@ def _reject(
     df: pd.DataFrame, by: By, wanted: tuple[str, str], parts: Iterable[tuple[str, Part]]
 ) -> None:
     """Complain of variants that nobody asked for; one that could not be measured was asked for."""
-    if by not in BY:
-        raise PlanError(f"cannot compare by {by!r}; write one of {', '.join(BY)}")
     if wanted[0] == wanted[1]:
         raise PlanError(f"{by}: {wanted[0]!r} cannot be compared with itself; name two")
     known = sorted({name for name, _ in parts} | _asked(df, by))

@@ -12,7 +12,7 @@ read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
 from bench.store.archive import export_runs, import_runs
-from bench.store.reader import StoredRun, read_run, read_runs
+from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.repair import repair
 from bench.store.shelf import Head, read_heads, remove_run
 from bench.store.tags import change as change_tags
@@ -25,6 +25,7 @@ __all__ = [
     "change_tags",
     "export_runs",
     "import_runs",
+    "is_run",
     "read_heads",
     "read_run",
     "read_runs",

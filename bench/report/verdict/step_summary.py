@@ -24,12 +24,12 @@ def render(verdicts: Verdicts) -> str:
     found = words.cells(verdicts)
     parts = [
         f"## {_SIGN[words.state(verdicts)]} {escape(words.sentence(verdicts))}",
-        *(escape(f"{verdict.b} against {verdict.a}") for verdict in verdicts),
+        escape("; ".join(f"{verdict.b} against {verdict.a}" for verdict in verdicts)),
         *_table(found[:ROWS]),
         *_detectable(found),
         *_cautions(verdicts),
     ]
-    return _folded("\n\n".join(parts) + "\n", found[ROWS:])
+    return _folded("\n\n".join(filter(None, parts)) + "\n", found[ROWS:])
 
 
 def _folded(shown: str, rest: Sequence[Judged]) -> str:

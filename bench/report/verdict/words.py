@@ -49,8 +49,8 @@ def short(one: Judged) -> str:
 
 
 def label(one: Judged) -> str:
-    """``p50`` or ``failure rate``."""
-    return one.measure.replace("_", " ")
+    """``p50``, ``failure rate``, or the objective as it was promised."""
+    return one.objective or one.measure.replace("_", " ")
 
 
 def value(one: Judged, number: float | None) -> str:
@@ -66,9 +66,9 @@ def change(one: Judged, number: float | None) -> str:
     """``+31 %``, in failure rates ``+2.5 points``; a dash where it is not known."""
     if number is None or not math.isfinite(number):
         return UNKNOWN
-    if one.measure == "failure_rate":
-        return minus(f"{100 * number:+.1f} points")
-    return minus(f"{100 * number:+.0f} %")
+    digits, unit = (1, "points") if one.measure == "failure_rate" else (0, "%")
+    rounded = round(100 * number, digits)
+    return minus(f"{rounded:+.{digits}f} {unit}" if rounded else f"0 {unit}")
 
 
 def interval(one: Judged) -> str:
@@ -82,8 +82,9 @@ def interval(one: Judged) -> str:
 
 
 def moved(one: Judged) -> str:
-    """``410 ms → 537 ms (+31 %)``, or what is known of that."""
-    sides = f"{value(one, one.baseline)} → {value(one, one.observed)}"
+    """``410 ms → 537 ms (+31 %)`` or what is known of that; an objective names its bound itself."""
+    now = value(one, one.observed)
+    sides = f"measured {now}" if one.objective else f"{value(one, one.baseline)} → {now}"
     size = change(one, one.change)
     return sides if size == UNKNOWN else f"{sides} ({size})"
 
@@ -149,8 +150,11 @@ def reasons(found: Sequence[Judged]) -> list[tuple[str, list[Judged]]]:
 
 
 def detectable(found: Sequence[Judged]) -> list[str]:
-    """``a rise of 22 % in p50 would have been found``, one a measure: the least sensitive cell."""
-    return list(_detectable(found))
+    """``a rise of 22 % in p50 would have been found``, one a measure: the least sensitive cell.
+
+    Objectives say nothing here: their measure is the bound and not what was before.
+    """
+    return list(_detectable([one for one in found if not one.objective]))
 
 
 def _detectable(found: Sequence[Judged]) -> Iterator[str]:
