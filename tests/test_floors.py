@@ -82,6 +82,7 @@ WALLS = {
         "gate.py",
     },
     "pyarrow": {"store/"},
+    "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},
     "trustme": {"simulator/"},
     "click": {"cli/"},

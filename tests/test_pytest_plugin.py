@@ -227,6 +227,7 @@ def test_an_interrupt_keeps_what_was_measured(half: Fleet, tmp_path: Path) -> No
         process.wait(30)
     benchmark = only(tmp_path)
     measured = bench.load(tmp_path / "out.json")
+    assert measured.attrs["runs"][0]["status"] == "interrupted"
     counted = int((~measured["warmup"]).sum())
     assert counted >= 4
     assert len(benchmark["stats"]["data"]) in (counted, counted - 1)

@@ -205,7 +205,9 @@ def test_separate_runs_are_compared_with_a_caution() -> None:
     assert (found.interleaved, found.cautions[0].code) == (False, "not_interleaved")
     assert all(one.change in (None, 0.0) for one in found.judged)
     assert compare_runs(df, df[:0], "before", "after").state == "inconclusive"
-    assert compare_runs(df[:0], df[:0], "before", "after").judged == ()
+    empty = compare_runs(df[:0], df[:0], "before", "after")
+    assert (empty.state, empty.judged) == ("inconclusive", ())
+    assert empty.cautions[-1].code == "nothing_compared"
 
 
 def test_variants_without_a_common_round_are_not_interleaved() -> None:

@@ -198,7 +198,7 @@ def export(runs: tuple[str, ...], tagged: str | None, output: Path, results: Pat
         why = f"none is tagged {tagged}" if tagged else "name a run, or a --tag"
         raise NotEnoughData(f"There is no run to export: {why}.")
     _warn(export_runs(folders, output))
-    tell(f"Wrote {len(folders)} runs to {output}")
+    tell(f"Wrote {_runs(len(folders))} to {output}")
 
 
 @history.command("import")
@@ -211,7 +211,11 @@ def import_(files: tuple[Path, ...], results: Path) -> None:
     for file in files:
         made, told = import_runs(file, results)
         _warn(told)
-        tell(f"{len(made)} runs of {file} are now in {results}")
+        tell(f"From {file}: {_runs(len(made))} into {results}")
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _warn(cautions: Iterable[Caution]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.errors import StoreError, UsageError
 from bench.loading import load_runs
 from bench.model import Caution
+from bench.stats.batches import batch_of
 from bench.store import Head, read_heads
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def batches(results: Path) -> list[StoredBatch]:
         raise StoreError(f"No run in {results} can be read: {skipped[0].text}")
     groups: dict[str, list[Head]] = {}
     for head in sorted(heads, key=started):
-        groups.setdefault(_batch(head.run), []).append(head)
+        groups.setdefault(batch_of(head.run), []).append(head)
     found = [_batched(name, tuple(group)) for name, group in groups.items()]
     if skipped:
         found[-1] = replace(found[-1], cautions=(*found[-1].cautions, *skipped))
@@ -89,12 +90,6 @@ def _batched(name: str, heads: tuple[Head, ...]) -> StoredBatch:
         text = f"The batch {name} holds {len(heads)} runs over {days} days as if they were one."
         told.append(Caution("long_batch", text, "Give each run's sittings a --batch of their own."))
     return StoredBatch(name, heads, tuple(told))
-
-
-def _batch(run: Mapping[str, Any]) -> str:
-    plan = run.get("plan")
-    named = plan.get("batch") if isinstance(plan, Mapping) else None
-    return named if isinstance(named, str) and named else str(run["run_id"])
 
 
 def started(head: Head) -> str:

@@ -6,6 +6,8 @@ REV is by default where this branch left main, or the commit before. Two process
 interpreter take turns round by round, in CPU time; a few such pairs, since each process has a luck
 of its own. Both sides' pytest-benchmark files are loaded as runs, and judged by the product's own
 comparison (mode A): a path has regressed when its p50 is shown to be slower, by a fifth or more.
+With ``--against HEAD`` a clean tree is compared with itself. CPU time does not see waiting: a sleep
+or a slower disk is not found here.
 """
 
 from __future__ import annotations
