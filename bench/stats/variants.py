@@ -20,7 +20,7 @@ from bench.stats.strata import Stratum, order, runs_of, stratify
 By = Literal["endpoint", "client", "model", "arm"]
 BY: tuple[By, ...] = ("endpoint", "client", "model", "arm")
 
-_FIELDS = ("kind", "streamed", "connection", "client", "model")
+_FIELDS = ("kind", "streamed", "connection", "client", "model", "arm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def pair_variants(df: pd.DataFrame, by: By, a: str, b: str) -> list[Pairing]:
     parts = _parts(df, by)
     _reject(df, by, (a, b), parts)
     names = {name: [part for variant, part in parts if variant == name] for name in (a, b)}
-    aside = _set_by_arm(names[a], names[b]) if by == "arm" else {by}
-    ours, theirs = (_keyed(names[name], aside) for name in (a, b))
+    told = _told_apart(names[a], names[b]) if by in ("arm", "model") else set()
+    ours, theirs = (_keyed(names[name], {by, *told}) for name in (a, b))
     return _paired(ours, theirs, _unfit(df, by, (a, b)))
 
 
@@ -125,8 +125,8 @@ def _asked(df: pd.DataFrame, by: By) -> set[str]:
     return listed | set(dropped(runs_of(df)))
 
 
-def _set_by_arm(ours: list[Part], theirs: list[Part]) -> set[str]:
-    """The fields of a stratum that tell the arms apart: each has one value of its own."""
+def _told_apart(ours: list[Part], theirs: list[Part]) -> set[str]:
+    """The fields of a stratum that tell two variants apart: each has one value of its own."""
 
     def values(parts: list[Part], field: str) -> set[object]:
         return {getattr(part.stratum, field) for part in parts}
