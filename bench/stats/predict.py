@@ -15,16 +15,22 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from bench.stats.batches import BatchCell
-from bench.stats.looks import FLOOR, Look
+from bench.stats.looks import Look
 from bench.stats.quantiles import Values
 from bench.stats.rates import SMALLEST_RISE, fisher, smallest_seen
-from bench.stats.shift import ALPHA, Z_POWER, logs
+from bench.stats.shift import ALPHA, logs
 from bench.stats.verdict import Measure
 
 FEWEST = 10
 """Past batches without which there is no baseline (reference, mode B)."""
 
 LATENCY_FLOOR = math.log(1.05)
+
+FDR = 0.10
+"""Of Benjamini and Hochberg, over the cells of a verdict."""
+
+Z_TWICE = 0.9944578832097532
+"""The normal quantile of .84 = .80 / .95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +152,28 @@ def _share(expected: Expected) -> float:
     return math.sin(min(expected.mean + expected.t(), math.pi / 2)) ** 2
 
 
-def detectable_back(one: Look, past: Sequence[BatchCell]) -> float | None:
-    """The smallest change that would have been suspected with a chance of 80 %; None: none would.
+def detectable_back(one: Look, past: Sequence[BatchCell], cells: int) -> float | None:
+    """The smallest change that would have been found with a chance of 80 %; None: none would.
 
-    exp((t(.99) + z.80) · SE) − 1: t and not z, because SE is itself learned from few batches; and
-    at least what lifts the estimate over the floor so often.
+    exp((t(1 − α) + z.84) · SE) − 1: t and not z, because SE is itself learned from few batches, α
+    at most what Benjamini and Hochberg leave to the first of ``cells``, and .84 because the
+    confirmation agrees with 95 of 100 such suspects; and at least what lifts the estimate over the
+    floor so often.
     """
+    alpha = min(ALPHA, FDR / max(1, cells))
     if one.measure == "failure_rate":
-        return _detectable_failures(one, past)
+        return _detectable_failures(one, past, alpha)
     if one.error is None:
         return None
-    bound = float(stdtrit(one.n_baseline - 1, 1 - ALPHA)) * one.error
-    return math.expm1(max(FLOOR["p50"], bound) + Z_POWER * one.error)
+    bound = float(stdtrit(one.n_baseline - 1, 1 - alpha)) * one.error
+    return math.expm1(max(LATENCY_FLOOR, bound) + Z_TWICE * one.error)
 
 
-def _detectable_failures(one: Look, past: Sequence[BatchCell]) -> float | None:
+def _detectable_failures(one: Look, past: Sequence[BatchCell], alpha: float) -> float | None:
     before = _pooled(past)
 
     def alarms(k: int) -> bool:
-        return k / one.n - before >= SMALLEST_RISE and _p_failures(past, k, one.n) < ALPHA
+        return k / one.n - before >= SMALLEST_RISE and _p_failures(past, k, one.n) < alpha
 
     seen = smallest_seen(one.n, alarms)
     return None if seen is None else seen - before
