@@ -146,26 +146,33 @@ def test_more_failures_than_history_are_found() -> None:
 
 def test_days_that_differ_excuse_what_fisher_alone_would_not() -> None:
     """With every second day at 10 %, another such day is no news."""
-    uneven = [
-        replace(one, cells=tuple(_failing(cell, k) for cell in one.cells))
-        for k, one in enumerate(_past())
-    ]
-    new = replace(_new(), cells=tuple(_failing(cell, 1) for cell in _new().cells))
-    assert _cell(against(uneven, new), "failure_rate").state == "ok"
+    uneven = [_failing(one, 6 * (day % 2)) for day, one in enumerate(_past())]
+    assert _cell(against(uneven, _failing(_new(), 6)), "failure_rate").state == "ok"
+    steady = [_failing(one, 1) for one in _past()]
+    assert _cell(against(steady, _failing(_new(), 6)), "failure_rate").state == "inconclusive"
 
 
-def _failing(cell: Any, day: int) -> Any:
-    return replace(cell, failed=6 * (day % 2))
+def _failing(one: Batch, failed: int) -> Batch:
+    return replace(one, cells=tuple(replace(cell, failed=failed) for cell in one.cells))
 
 
 def test_a_past_timeout_does_not_blind_the_baseline() -> None:
-    """A batch whose quantile was among the failures is left out of that measure, and counted."""
+    """A batch whose quantile was among the failures counts as the slowest of the others."""
     bad = batch(_frame(70, fail={"us-east-1": 0.6}), "bad day")
-    found = against([*_past(), bad], _new())
-    assert (_cell(found).n_baseline, _cell(found).state) == (12, "ok")
+    cell = _cell(against([*_past(), bad], _new()))
+    assert (cell.n_baseline, cell.state) == (13, "ok")
+    assert cell.baseline == pytest.approx(240, rel=0.1)
+
+
+def test_a_quantile_among_the_failures_is_as_unlikely_as_so_many_failures() -> None:
+    """Where a tenth usually fails, one failure more makes p90 infinite, and is no news."""
+    usual = [_failing(one, 5) for one in _past()]
+    unlucky = _failing(_new(), 6)
+    cells = tuple(replace(c, quantiles={**c.quantiles, "p90": math.inf}) for c in unlucky.cells)
+    assert _cell(against(usual, replace(unlucky, cells=cells)), "p90").state == "ok"
     timed_out = against(_past(), _new(fail={"us-east-1": 0.6}))
-    assert _cell(timed_out).observed == math.inf
-    assert _cell(timed_out).state == "inconclusive"
+    assert (_cell(timed_out).observed, _cell(timed_out).state) == (math.inf, "inconclusive")
+    assert suspects(timed_out) == ("us-east-1",)
 
 
 def test_batches_of_another_size_are_cautioned() -> None:

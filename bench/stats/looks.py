@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
 from bench.stats.blocks import Side, aligned, tail_shift
 from bench.stats.cells import QUANTILES
@@ -160,15 +160,17 @@ def detectable(one: Look, a: Side, b: Side, cells: int, margin: bool) -> float |
     """The smallest change that would have been found with a chance of 80 %; None: none would.
 
     exp((z(1 − α) + z.80) · SE) − 1 above the margin, and at least what lifts the estimate over the
-    floor so often. α is 1 %, or what Holm leaves to the first of ``cells`` where that is less.
+    floor so often. α is 1 %, or what Holm leaves to the first of ``cells`` where that is less. In
+    the tail t stands for z, since SE is known from as few values as there are blocks.
     """
     alpha = min(ALPHA, 0.05 / max(1, cells))
     if one.measure == "failure_rate":
         return _detectable_failures(a, b.n, alpha)
     if one.error is None or not math.isfinite(one.error):
         return None
+    dof = math.inf if one.measure == "p50" else max(1, min(a.blocks, b.blocks) - 1)
     floor = FLOOR[one.measure]
-    bound = (floor if margin else 0.0) + float(ndtri(1 - alpha)) * one.error
+    bound = (floor if margin else 0.0) + float(stdtrit(dof, 1 - alpha)) * one.error
     return math.expm1(max(floor, bound) + Z_POWER * one.error)
 
 

@@ -86,7 +86,7 @@ def _unfit(df: pd.DataFrame, by: By, names: tuple[str, str]) -> Mapping[str, str
 
 def _parts(df: pd.DataFrame, by: By) -> list[tuple[str, Part]]:
     """Variant and rows of every endpoint × stratum."""
-    if by == "arm" and "arm" not in df.columns:
+    if by == "arm" and ("arm" not in df.columns or df["arm"].isna().all()):
         raise PlanError("these rows have no arms; name them with `regionbench run --arm name=…`")
     found = []
     for stratum, rows in stratify(countable(df), runs_of(df)):

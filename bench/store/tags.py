@@ -68,7 +68,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """One change at a time, or of two at once one would be lost."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        disk.lock(fd)
+        disk.wait_lock(fd)
         yield
     finally:
         os.close(fd)

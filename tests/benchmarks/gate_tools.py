@@ -104,46 +104,43 @@ def failure_rows(broken: Values, n: int) -> list[dict[str, Any]]:
 def bursts(runs: int, seed: int) -> Result:
     """Three rules for failure rates against history, where batches are alike and where not."""
     rng = np.random.default_rng(seed)
+    shape = (runs, 13)
     worlds = {
-        "alike: 1 %": np.full((runs, 13), 0.01),
-        "uneven: mean 1 %, sd 1 %": rng.beta(0.98, 97.0, (runs, 13)),
-        "bad days: every tenth 5 %": np.where(rng.random((runs, 13)) < 0.1, 0.05, 0.01),
+        "alike: 1 %": (300, np.full(shape, 0.01)),
+        "rare: 0.2 %": (30, np.full(shape, 0.002)),
+        "uneven: mean 1 %, sd 1 %": (300, rng.beta(0.98, 97.0, shape)),
+        "bad days: every tenth 5 %": (300, np.where(rng.random(shape) < 0.1, 0.05, 0.01)),
     }
     table = []
-    for name, rates in worlds.items():
+    for name, (n, rates) in worlds.items():
         for rise in (0.0, 0.05, 0.10):
-            rates_now = np.concatenate([rates[:, :-1], rates[:, -1:] + rise], axis=1)
-            failed = rng.binomial(300, rates_now)
-            shares = {
-                rule: percent([judge(row) for row in failed]) for rule, judge in RATES.items()
+            failed = rng.binomial(n, np.concatenate([rates[:, :-1], rates[:, -1:] + rise], axis=1))
+            found = {
+                rule: percent([judge(row, n) for row in failed]) for rule, judge in RATES.items()
             }
             table.append(
-                {"failures, history": name, "rise, points": round(100 * rise)}
-                | {f"{rule} %": round(share, 1) for rule, share in shares.items()}
+                {"failures, history": name, "n": n, "rise, points": round(100 * rise)}
+                | {f"{rule} %": round(share, 1) for rule, share in found.items()}
             )
     return Result([], table)
 
 
-def _batches(failed: Values) -> list[BatchCell]:
-    return [BatchCell("e0", STRATUM, 300, int(count), {}) for count in failed]
+def _fisher(failed: Values, n: int) -> bool:
+    return fisher_alone(int(failed[-1]), n, int(failed[:-1].sum()), n * (len(failed) - 1))
 
 
-def _fisher(failed: Values) -> bool:
-    return fisher_alone(int(failed[-1]), 300, int(failed[:-1].sum()), 300 * (len(failed) - 1))
-
-
-def _interval(failed: Values) -> bool:
-    steady = np.arcsin(np.sqrt((failed + 0.375) / 300.75))
-    rise = failed[-1] / 300 - failed[:-1].mean() / 300
+def _interval(failed: Values, n: int) -> bool:
+    steady = np.arcsin(np.sqrt((failed + 0.375) / (n + 0.75)))
+    rise = (failed[-1] - failed[:-1].mean()) / n
     return bool(rise >= 0.02 and expect(steady[:-1]).p(float(steady[-1])) < 0.01)
 
 
-def _both(failed: Values) -> bool:
-    *past, new = _batches(failed)
+def _both(failed: Values, n: int) -> bool:
+    *past, new = [BatchCell("e0", STRATUM, n, int(count), {}) for count in failed]
     return look_back(past, new, "failure_rate").flagged
 
 
-RATES: dict[str, Callable[[Values], bool]] = {
+RATES: dict[str, Callable[[Values, int], bool]] = {
     "Fisher, pooled": _fisher,
     "prediction interval": _interval,
     "both (this gate)": _both,
