@@ -12,6 +12,8 @@ In a notebook:
     >>> df = bench.load("results")                  # one row per request
     >>> bench.summarise(df)                         # per endpoint, with intervals
     >>> bench.plots.ecdf(df)                        # a matplotlib Figure
+    >>> bench.route(df).words()                     # where global sends requests
+    >>> bench.choose(bench.make_plan(catalogue="fleet")).choice.sentence
     >>> bench.run(bench.make_plan(catalogue="fleet", rounds=10)).frame()
 
 Importing this loads nothing heavy; each name is fetched when it is first used.
@@ -24,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench import plots, report
+    from bench.choice import Choice, decide_stored, explain
+    from bench.choosing import Chosen, choose
     from bench.errors import RegionbenchError
     from bench.loading import load
     from bench.model import COLUMNS, Endpoint, Plan, Run, Sample
@@ -31,42 +35,68 @@ if TYPE_CHECKING:
     from bench.prepare import Where
     from bench.session import Finished, run
     from bench.stats import Summary, summarise
+    from bench.stats.race import RaceRules
+    from bench.stats.race_verdict import RaceVerdict
+    from bench.stats.routing import Routing, route
+    from bench.stats.spillover import Spillover, spillover
 
 _HOME = {
     "COLUMNS": "bench.model",
+    "Choice": "bench.choice",
+    "Chosen": "bench.choosing",
     "Endpoint": "bench.model",
     "Finished": "bench.session",
     "Plan": "bench.model",
+    "RaceRules": "bench.stats.race",
+    "RaceVerdict": "bench.stats.race_verdict",
     "RegionbenchError": "bench.errors",
+    "Routing": "bench.stats.routing",
     "Run": "bench.model",
     "Sample": "bench.model",
+    "Spillover": "bench.stats.spillover",
     "Summary": "bench.stats",
     "Where": "bench.prepare",
+    "choose": "bench.choosing",
+    "decide_stored": "bench.choice",
+    "explain": "bench.choice",
     "load": "bench.loading",
     "make_plan": "bench.plan",
     "plots": "bench.plots",
     "read_plan": "bench.plan",
     "report": "bench.report",
+    "route": "bench.stats.routing",
     "run": "bench.session",
+    "spillover": "bench.stats.spillover",
     "summarise": "bench.stats",
 }
 
 __all__ = [
     "COLUMNS",
+    "Choice",
+    "Chosen",
     "Endpoint",
     "Finished",
     "Plan",
+    "RaceRules",
+    "RaceVerdict",
     "RegionbenchError",
+    "Routing",
     "Run",
     "Sample",
+    "Spillover",
     "Summary",
     "Where",
+    "choose",
+    "decide_stored",
+    "explain",
     "load",
     "make_plan",
     "plots",
     "read_plan",
     "report",
+    "route",
     "run",
+    "spillover",
     "summarise",
 ]
 

@@ -30,10 +30,14 @@ _FLOATS = frozenset({"retry_after_s", "server_ttft_ms", "server_e2e_ms", "cost_u
 _COUNTS = frozenset({"seq", "round", "status", "retransmits", "bytes"}) | {
     f"{kind}_tokens" for kind in ("prompt", "completion", "reasoning", "cached")
 }
+_SCALARS = frozenset({int, float, bool, str, type(None)})
+"""Nearly every value: asking numpy of each took half of the time to make a frame."""
+
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "kind": KINDS,
     "connection": CONNECTIONS,
     "client": (),
+    "arm": (),
     "outcome": OUTCOMES,
 }
 
@@ -80,7 +84,7 @@ def _column(name: str, values: list[Any]) -> Any:
 
 def _typed(values: list[Any], dtype: Any, parse: Callable[[Any], Any]) -> Any:
     """An array of ``dtype``; value by value, and NA for what does not parse, if some are odd."""
-    single = [value if np.isscalar(value) else None for value in values]
+    single = [v if type(v) in _SCALARS or np.isscalar(v) else None for v in values]
     try:
         with np.errstate(invalid="raise"):  # a float beyond 64 bits would become a wrong integer
             return pd.array(single, dtype=dtype)

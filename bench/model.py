@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of rows and run.json. 2 brought the column ``arm``: who does not know it would mix arms in one
+number, and must refuse."""
 
 Kind = Literal["chat", "responses", "models", "edge"]
 Connection = Literal["warm", "cold"]
@@ -101,6 +103,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """One variant of a plan: what it asks otherwise. None is as the plan; ``parameters`` are laid
+    over the plan's, key by key."""
+
+    model: str | None = None
+    messages: tuple[Message, ...] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What shall be measured. Built and checked by `bench.plan`; defaults are the product's."""
 
@@ -123,6 +135,9 @@ class Plan:
         Message("user", "Answer with one word: which planet do we live on?"),
     )
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    arms: Mapping[str, Arm] = field(default_factory=dict)
+    objectives: tuple[str, ...] = ()
+    batch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,7 @@ class Trial:
     warmup: bool
     due_ns: int | None
     worker: int | None = None
+    arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +235,7 @@ class Sample(Reply):
     streamed: bool
     client: str
     connection: str
+    arm: str | None = None
     warmup: bool
     vantage: str
     started_at: str
@@ -248,7 +265,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What is true of all rows of one run; stored as ``run.json``."""
+    """What is true of all rows of one run; stored as ``run.json``.
+
+    ``model`` is the one that every request asks for, None where there is no such one; ``models``
+    has that of each arm, and is empty without arms.
+    """
 
     run_id: str
     plan: Plan
@@ -264,6 +285,7 @@ class Run:
     versions: Mapping[str, str]
     clock: Mapping[str, Any]
     platform: Mapping[str, Any]
+    models: Mapping[str, str | None] = field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     status: str = "running"
     finished_at: str | None = None

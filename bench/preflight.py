@@ -79,7 +79,8 @@ def measurable(endpoints: Sequence[Endpoint], checks: Sequence[Check]) -> tuple[
 def choose_model(plan: Plan, catalogue: Catalogue, checks: Sequence[Check]) -> str | None:
     """The model to ask: the plan's, or for ``auto`` one that every measured endpoint lists.
 
-    The catalogue's order decides between several. None when nothing but lists is asked for.
+    The catalogue's order decides between several, and alone where nobody answered. None when
+    nothing but lists is asked for.
     Raises PlanError when there is no such model.
     """
     if not set(plan.kinds) & set(ASKING):
@@ -87,7 +88,7 @@ def choose_model(plan: Plan, catalogue: Catalogue, checks: Sequence[Check]) -> s
     if plan.model != "auto":
         return plan.model
     listed = [set(check.models or ()) for check in checks if check.outcome == "ok"]
-    common = set.intersection(*listed) if listed else set()
+    common = set.intersection(*listed) if listed else {model.id for model in catalogue.models}
     known = [model.id for model in catalogue.models if model.id in common]
     if known or common:
         return known[0] if known else min(common)

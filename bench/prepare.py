@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench.arms import variants
 from bench.catalogue import Catalogue, load_catalogue
 from bench.clients import Settings, make_client
 from bench.errors import UsageError
@@ -44,16 +45,25 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan that can run: who was asked for, who can be measured, with which model."""
+    """A plan that can run: who was asked for, who can be measured, with which models.
+
+    ``models`` is arm → model; its one key is None without arms.
+    """
 
     plan: Plan
     catalogue: Catalogue
     asked: tuple[Endpoint, ...]
     endpoints: tuple[Endpoint, ...]
     checks: tuple[Check, ...]
-    model: str | None
+    models: Mapping[str | None, str | None]
     settings: Settings
     vantage: str
+
+    @property
+    def model(self) -> str | None:
+        """The model that every request asks for; None when arms differ in it, or none is asked."""
+        different = set(self.models.values())
+        return different.pop() if len(different) == 1 else None
 
     @property
     def scheduled(self) -> int:
@@ -70,17 +80,21 @@ class Prepared:
         asking = [kind for kind in self.plan.kinds if kind in ASKING]
         if not asking:
             return 0.0
-        characters = sum(len(message.content) for message in self.plan.messages) + 24
-        limit = self.plan.parameters.get("max_completion_tokens", 16)
-        completion = limit if isinstance(limit, int) else 16
         prices = [
-            self.catalogue.usd(e.name, self.model, characters // CHARACTERS_PER_TOKEN, completion)
-            for e in self.endpoints
+            self._usd(endpoint.name, self.models[arm], asked)
+            for arm, asked in variants(self.plan).items()
+            for endpoint in self.endpoints
         ]
         if any(price is None for price in prices):
             return None
-        share = len(asking) / len(self.plan.kinds) / len(self.endpoints)
+        share = len(asking) / len(self.plan.kinds) / len(prices)
         return self.scheduled * share * sum(price or 0.0 for price in prices)
+
+    def _usd(self, endpoint: str, model: str | None, plan: Plan) -> float | None:
+        characters = sum(len(message.content) for message in plan.messages) + 24
+        limit = plan.parameters.get("max_completion_tokens", 16)
+        completion = limit if isinstance(limit, int) else 16
+        return self.catalogue.usd(endpoint, model, characters // CHARACTERS_PER_TOKEN, completion)
 
 
 @contextmanager
@@ -150,9 +164,10 @@ def _literal(address: str, entry: str) -> str:
     return f"[{found}]" if found.version == 6 else str(found)
 
 
-def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
+def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = False) -> Prepared:
     """Check everything that can be checked before a request is paid for.
 
+    ``insist`` keeps endpoints that did not answer, so that their failures become rows.
     Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
     endpoint answers.
     """
@@ -161,26 +176,29 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
         make_client(client, settings).close()  # a missing SDK is said now, not in mid-run
     asked = pinned(catalogue.choose(plan.endpoints), where, settings)
     checks = check_endpoints(asked, settings, catalogue.provider.api)
-    endpoints = measurable(asked, checks)
-    model = choose_model(plan, catalogue, checks)
-    checks = tuple(_without_model(check, model) for check in checks)
+    endpoints = asked if insist else measurable(asked, checks)
+    models = {arm: choose_model(asks, catalogue, checks) for arm, asks in variants(plan).items()}
+    checks = tuple(_without_models(check, models.values()) for check in checks)
     return Prepared(
         plan=plan,
         catalogue=catalogue,
         asked=asked,
-        endpoints=measurable(endpoints, checks),
+        endpoints=asked if insist else measurable(endpoints, checks),
         checks=checks,
-        model=model,
+        models=models,
         settings=settings,
         vantage=where.vantage or platform.node() or "here",
     )
 
 
-def _without_model(check: Check, model: str | None) -> Check:
-    """A region that lists its models without this one cannot be measured with it."""
-    if model is None or check.outcome != "ok" or not check.models or model in check.models:
+def _without_models(check: Check, models: Iterable[str | None]) -> Check:
+    """A region that lists its models without one of these cannot be measured with it."""
+    if check.outcome != "ok" or not check.models:
         return check
-    return replace(check, outcome="model_missing", detail=f"does not list {model}")
+    missing = sorted({model for model in models if model} - set(check.models))
+    if not missing:
+        return check
+    return replace(check, outcome="model_missing", detail=f"does not list {', '.join(missing)}")
 
 
 def proxy_words(settings: Settings) -> str | None:

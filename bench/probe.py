@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bench.clients import Client
-from bench.model import Endpoint, Kind, Reply, Request, Sample, Trial
+from bench.model import Endpoint, Reply, Request, Sample, Trial
 from bench.units import NS_PER_MS
 from bench.wire.clock import now_ns, sleep_until, utc_text
 
@@ -45,9 +45,9 @@ class Bench:
     run_id: str
     vantage: str
     endpoints: dict[str, Endpoint]
-    request_for: Callable[[Kind, int], Request]
+    request_for: Callable[[Trial], Request]
     make_client: Callable[[str], Client]
-    price: Callable[[str, Reply], float | None]
+    price: Callable[[Trial, Reply], float | None]
     pause_ms: float = 0.0
 
 
@@ -182,7 +182,7 @@ class _Worker:
             return None
         bench, client = self._bench, self._client(trial.client)
         endpoint = bench.endpoints[trial.endpoint]
-        request = bench.request_for(trial.kind, trial.round)
+        request = bench.request_for(trial)
         started_at, started_ns = utc_text(), now_ns()
         reply = client.send(endpoint, request, trial.connection)
         self._sweep()
@@ -227,6 +227,7 @@ def _identity(bench: Bench, trial: Trial, endpoint: Endpoint, request: Request) 
         "streamed": request.streamed,
         "client": trial.client,
         "connection": trial.connection,
+        "arm": trial.arm,
         "warmup": trial.warmup,
         "request_sha256": request.sha256,
     }
@@ -235,7 +236,7 @@ def _identity(bench: Bench, trial: Trial, endpoint: Endpoint, request: Request) 
 def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
     values = {name: getattr(reply, name) for name in _REPLY_FIELDS}
     if values["cost_usd"] is None:
-        values["cost_usd"] = bench.price(trial.endpoint, reply)
+        values["cost_usd"] = bench.price(trial, reply)
     return values
 
 

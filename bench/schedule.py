@@ -11,20 +11,21 @@ from bench.model import Connection, Kind, Plan, Trial
 from bench.units import NS_PER_S
 
 _T = TypeVar("_T")
-_Stratum = tuple[Kind, Connection, str]
+_Stratum = tuple[Kind, Connection, str, str | None]
 
 
 def schedule(plan: Plan, endpoints: Sequence[str]) -> Iterator[Trial]:
     """Every request of the plan: rounds outside, strata inside, each endpoint once in each.
 
-    The order of strata and of endpoints is drawn per round from ``plan.seed``, so that nothing
-    that drifts or repeats can favour an endpoint. Warm-up rounds come first and are flagged, as
-    many for each worker, since each has connections of its own. With ``plan.rate`` measured
-    request number i is due i / rate seconds after the warming up.
+    An arm is a stratum, so all arms are asked in every round. The order of strata and of endpoints
+    is drawn per round from ``plan.seed``, so that nothing that drifts or repeats can favour one.
+    Warm-up rounds come first and are flagged, as many for each worker, since each has connections
+    of its own. With ``plan.rate`` measured request number i is due i / rate seconds after the
+    warming up.
     """
     warmups = plan.warmup_rounds * plan.concurrency
     measured = itertools.count()
-    for seq, (round_number, endpoint, (kind, connection, client)) in enumerate(
+    for seq, (round_number, endpoint, (kind, connection, client, arm)) in enumerate(
         _ordered(plan, endpoints, warmups + plan.rounds)
     ):
         warmup = round_number < warmups
@@ -38,6 +39,7 @@ def schedule(plan: Plan, endpoints: Sequence[str]) -> Iterator[Trial]:
             warmup=warmup,
             due_ns=None if warmup or plan.rate is None else _due_ns(next(measured), plan.rate),
             worker=round_number % plan.concurrency if warmup else None,
+            arm=arm,
         )
 
 
@@ -46,7 +48,8 @@ def _ordered(
 ) -> Iterator[tuple[int, str, _Stratum]]:
     for round_number in range(rounds):
         for stratum in _shuffled(_strata(plan), plan.seed, round_number, "strata"):
-            for endpoint in _shuffled(endpoints, plan.seed, round_number, *stratum):
+            seed = (plan.seed, round_number, *filter(None, stratum))
+            for endpoint in _shuffled(endpoints, *seed):
                 yield round_number, endpoint, stratum
 
 
@@ -61,7 +64,8 @@ def scheduled(plan: Plan, endpoints: Sequence[str]) -> int:
 
 
 def _strata(plan: Plan) -> list[_Stratum]:
-    return list(itertools.product(plan.kinds, plan.connections, plan.clients))
+    arms = tuple(plan.arms) or (None,)
+    return list(itertools.product(plan.kinds, plan.connections, plan.clients, arms))
 
 
 def _shuffled(items: Sequence[_T], *seed: object) -> list[_T]:

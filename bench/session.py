@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench.arms import variants
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
 from bench.errors import FleetError
@@ -72,8 +73,8 @@ def execute(
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
-    run = _describe(prepared, _calibration() if where.calibrate else None)
-    bench = _bench(prepared, run.run_id)
+    run = describe(prepared, _calibration() if where.calibrate else None)
+    bench = bench_for(prepared, run.run_id)
     planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
     with RunWriter.create(where.results, run) as writer, _signals(stop):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency)
@@ -110,35 +111,37 @@ def run(
         return execute(prepare(plan, catalogue, where), where, watch=watch)
 
 
-def _bench(prepared: Prepared, run_id: str) -> Bench:
-    plan, catalogue = prepared.plan, prepared.catalogue
-    entry = catalogue.model(prepared.model)
+def bench_for(prepared: Prepared, run_id: str) -> Bench:
+    """What `bench.probe.measure` needs to ask whatever was prepared, under a run's name."""
+    catalogue, plans = prepared.catalogue, variants(prepared.plan)
 
     @lru_cache(maxsize=64)
-    def request_for(kind: Kind, round_number: int) -> Request:
+    def request(kind: Kind, round_number: int, arm: str | None) -> Request:
+        entry = catalogue.model(prepared.models[arm])
         return build_request(
             kind,
-            plan,
+            plans[arm],
             api=catalogue.provider.api,
-            model=prepared.model,
+            model=prepared.models[arm],
             parameters=entry.parameters if entry else {},
             nonce=nonce(run_id, round_number),
         )
 
-    def price(endpoint: str, reply: Reply) -> float | None:
+    def price(trial: Trial, reply: Reply) -> float | None:
         if reply.prompt_tokens is None or reply.completion_tokens is None:
             return None
         completion = reply.completion_tokens + (reply.reasoning_tokens or 0)
-        return catalogue.usd(endpoint, prepared.model, reply.prompt_tokens, completion)
+        model = prepared.models[trial.arm]
+        return catalogue.usd(trial.endpoint, model, reply.prompt_tokens, completion)
 
     return Bench(
         run_id=run_id,
         vantage=prepared.vantage,
         endpoints={endpoint.name: endpoint for endpoint in prepared.endpoints},
-        request_for=request_for,
+        request_for=lambda trial: request(trial.kind, trial.round, trial.arm),
         make_client=lambda name: make_client(name, prepared.settings),
         price=price,
-        pause_ms=plan.pause_ms,
+        pause_ms=prepared.plan.pause_ms,
     )
 
 
@@ -150,7 +153,8 @@ def _calibration() -> dict[str, Any] | None:
         return None
 
 
-def _describe(prepared: Prepared, calibration: dict[str, Any] | None) -> Run:
+def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> Run:
+    """The run that is about to begin, under a name of its own."""
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
     return Run(
@@ -161,6 +165,7 @@ def _describe(prepared: Prepared, calibration: dict[str, Any] | None) -> Run:
         simulated=prepared.catalogue.provider.simulated,
         vantage=prepared.vantage,
         model=prepared.model,
+        models={arm: model for arm, model in prepared.models.items() if arm is not None},
         endpoints=prepared.asked,
         preflight=prepared.checks,
         scheduled=prepared.scheduled,

@@ -9,7 +9,7 @@ NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 USD_TICKS = 10_000_000_000  # the service counts cost in ticks of 1e-10 USD
 
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|h)\s*")
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|h|d)\s*")
 _NS_PER = {
     "ns": 1,
     "us": NS_PER_US,
@@ -18,11 +18,12 @@ _NS_PER = {
     "s": NS_PER_S,
     "m": 60 * NS_PER_S,
     "h": 3600 * NS_PER_S,
+    "d": 24 * 3600 * NS_PER_S,
 }
 
 
 def parse_duration_ns(text: str) -> int:
-    """Nanoseconds in a text such as ``250ms``, ``1.5s`` or ``2m``.
+    """Nanoseconds in a text such as ``250ms``, ``1.5s`` or ``90d``.
 
     Raises ValueError, naming the text and the accepted forms.
     """

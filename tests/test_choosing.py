@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 
-from bench.choosing import Contest, contend, explain
+from bench.choice import decide_stored, explain
+from bench.choosing import PROBES, Contest, contend
 from bench.cli.choose import choose
 from bench.errors import PlanError
+from bench.frame import tidy
 from bench.model import Endpoint, Sample
 from bench.plan import make_plan
 from bench.prepare import Where, open_catalogue, prepare
 from bench.simulator import Fleet
 from bench.snippets import snippets
 from bench.stats.race import RaceRules
+from tests.synthetic import MEDIANS_MS, rows, run
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +44,7 @@ def sample(trial: Any, ms: float, outcome: str = "ok") -> Sample:
     value = round(ms * 1e6)
     return Sample(
         run_id="r", seq=trial.seq, round=trial.round, endpoint=trial.endpoint, region=None,
-        kind="chat", streamed=True, client="httpx", connection="warm", warmup=trial.warmup,
+        kind=trial.kind, streamed=True, client="httpx", connection="warm", warmup=trial.warmup,
         vantage="v", started_at="", due_ns=None, late_ns=None, request_sha256="",
         outcome=outcome, ttft_ns=value if outcome == "ok" else None,
     )  # fmt: skip
@@ -72,15 +75,26 @@ def test_an_endpoint_that_always_fails_is_never_the_choice() -> None:
 
 
 def test_warm_ups_are_asked_of_everyone_and_do_not_count() -> None:
-    """The first round only opens connections."""
-    contest = Contest(make_plan(rounds=100, warmup_rounds=2), ["a", "b"], RaceRules())
+    """The first rounds only open connections; cheap probes follow, and then the race."""
+    plan = make_plan(rounds=100, warmup_rounds=2, clients=("curl",))
+    contest = Contest(plan, ["a", "b"], RaceRules())
     trials = contest.trials()
-    for _ in range(4):
-        trial = next(trials)
-        assert trial.warmup
+    first = [next(trials) for _ in range(2 * (2 + PROBES))]
+    for trial in first:
         contest.see(sample(trial, 1e9))
-    assert not next(trials).warmup
+    assert [t.warmup for t in first] == [True] * 6 + [False] * 8
+    assert {(t.kind, t.client) for t in first[:4]} == {("chat", "curl")}
+    assert {(t.kind, t.client) for t in first[4:]} == {("models", "httpx")}
     assert contest.race.verdict().rounds == 0
+    assert next(trials).kind == "chat"
+    assert [t.seq for t in first] == list(range(14))
+
+
+def test_a_race_of_cheap_requests_needs_no_probes() -> None:
+    """They are the network already."""
+    contest = Contest(make_plan(kinds=("models",), warmup_rounds=0), ["a"], RaceRules())
+    trials = contest.trials()
+    assert {next(trials).kind for _ in range(10)} == {"models"}
 
 
 @pytest.mark.parametrize(
@@ -117,12 +131,14 @@ def test_a_live_race_stores_its_rows_and_replays_to_the_same_answer(tmp_path: Pa
     assert not [c for c in df.attrs["cautions"] if c["code"] == "incomplete"]
     choice = explain(verdict, df, rules)
     if verdict.best is not None:
+        assert any("network and edge, by cheap requests" in fact for fact in choice.facts)
         assert "us-east-1" in choice.sentence
         assert "us-east-1" in choice.configuration["curl"]
     again = call("choose", str(finished.folder), "--json")
     document = json.loads(again.stdout)
     assert document["answer"]["best"] == verdict.best
     assert again.returncode == (0 if verdict.best else 3)
+    assert (finished.folder / "race.png").stat().st_size > 10_000
 
 
 def test_an_undecided_race_names_nobody_and_exits_3(fleet: Fleet, tmp_path: Path) -> None:
@@ -146,12 +162,37 @@ def test_within_takes_a_share_a_duration_or_both() -> None:
 
 def test_routing_on_streams_says_that_they_cannot_tell(fleet: Fleet, tmp_path: Path) -> None:
     """No server timing on streams: not identifiable, exit 3, and the command to run instead."""
-    run = call(
+    made = call(
         *("run", "--catalogue", str(fleet.catalogue), "--rounds", "12"),
         *("--results", str(tmp_path), "--json"),
     )
-    assert run.returncode == 0, run.stderr
-    done = call("routing", json.loads(run.stdout)["folder"])
+    assert made.returncode == 0, made.stderr
+    done = call("routing", json.loads(made.stdout)["folder"])
     assert done.returncode == 3
     assert "cannot be told" in done.stdout
     assert "regionbench run" in done.stdout
+
+
+def test_pinning_is_told_in_time_in_failures_and_in_models() -> None:
+    """What is won and what is given up, with the fact that a pinned request can fail."""
+    table = rows(80, medians_ms={"us-east-1": 240.0, "eu-west-1": 120.0}, fail={"eu-west-1": 0.02})
+    listed = {"global": ["grok-sim", "grok-big"], "eu-west-1": ["grok-sim"]}
+    about = run()
+    for check in about["preflight"]:
+        check["models"] = listed.get(check["endpoint"], ["grok-sim"])
+    df = tidy(table, [about])
+    choice = explain(decide_stored(df, RaceRules()), df, RaceRules())
+    assert choice.best == "eu-west-1"
+    told = " ".join(choice.facts)
+    assert "Pinning changes the wait by -" in told
+    assert "a request fails when the region cannot take it" in told
+    assert "does not list: grok-big" in told
+    assert "network and edge; no region can save more" in told
+
+
+def test_an_answer_without_rows_is_undecided_not_an_error() -> None:
+    """Everything failed: nobody is named and nothing is claimed."""
+    df = tidy(rows(20, fail=dict.fromkeys(("global", *MEDIANS_MS), 1.0)), [run()])
+    choice = explain(decide_stored(df, RaceRules()), df, RaceRules())
+    assert (choice.kind, choice.best) == ("undecided", None)
+    assert not any("no region can save more" in fact for fact in choice.facts)

@@ -18,9 +18,11 @@ FLOORS = (
     {"model", "errors", "units"},
     # 1 rooms
     {
+        "arms",
         "catalogue",
         "frame",
         "key",
+        "objective",
         "plan",
         "request",
         "schedule",
@@ -31,22 +33,32 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"clients", "loading"},
+    {"choice", "clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "session"},
+    {"choosing", "comparing", "pytest_plugin", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
 
 NEIGHBOURS = {
     ("plan", "catalogue"),
+    ("plan", "arms"),
     ("key", "catalogue"),
+    ("history", "loading"),
+    ("gate", "foreign"),
+    ("gate", "history"),
+    ("gate", "loading"),
     ("stats", "frame"),
+    ("stats", "objective"),
+    ("plan", "objective"),
     ("report", "plots"),
     ("prepare", "preflight"),
     ("choosing", "session"),
+    ("loading", "foreign"),
+    ("pytest_plugin", "session"),
+    ("suite", "pytest_plugin"),
     ("__main__", "cli"),
 }
 """Imports between rooms of one floor that are meant; every other one is a knot."""
@@ -62,15 +74,20 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
+        "history.py",
         "cli/",
         "session.py",
-        "choosing.py",
+        "choice.py",
+        "comparing.py",
+        "gate.py",
     },
     "pyarrow": {"store/"},
     "hypercorn": {"simulator/"},
     "trustme": {"simulator/"},
     "click": {"cli/"},
     "rich": {"cli/"},
+    "pytest": {"pytest_plugin/", "suite.py"},
+    "pytest_benchmark": {"pytest_plugin/"},
     "time": {
         "wire/",
         "probe.py",

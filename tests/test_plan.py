@@ -123,7 +123,7 @@ def test_the_template_is_the_default_plan(tmp_path: Path) -> None:
     shown = tomllib.loads(TEMPLATE)
     default = make_plan(parameters={"max_completion_tokens": 16})
     assert read_plan(file) == default
-    assert set(Plan.__dataclass_fields__) - set(shown) == {"rate", "clients"}
+    assert set(Plan.__dataclass_fields__) - set(shown) == {"rate", "clients", "arms", "batch"}
 
 
 def test_options_win_over_the_plan_file(tmp_path: Path) -> None:

@@ -128,6 +128,11 @@ def test_dropped_endpoints_are_cells_without_rows() -> None:
     assert "not_measured" in _codes(found)
 
 
+def _by_turns(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every other row on a kept connection."""
+    return [row | {"reused": number % 8 < 4} for number, row in enumerate(table)]
+
+
 @pytest.mark.parametrize(
     ("code", "table", "plan"),
     [
@@ -141,6 +146,9 @@ def test_dropped_endpoints_are_cells_without_rows() -> None:
         ("left_out", rows(2), {}),
         ("host_noisy", rows(60, wakeup_late_ns=40_000_000, ttfb_layer="socket"), {}),
         ("mixed_vantages", [*rows(9), *rows(9, vantage="elsewhere")], {}),
+        ("answer_length", [*rows(9), *rows(9, ["global"], completion_tokens=9)], {}),
+        ("mixed_connections", _by_turns(rows(9, connections=("cold",))), {}),
+        ("autocorrelation", rows(120, drift=2.0), {}),
         ("cold_start", rows(9, warmup_rounds=0), {"warmup_rounds": 0}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

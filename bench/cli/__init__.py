@@ -12,6 +12,8 @@ COMMANDS = {
     "run": "Measure identical requests against the global and every regional endpoint",
     "choose": "Which endpoint to use from here: asks until it knows, and stops",
     "routing": "Where the global endpoint sends requests: shares per region",
+    "compare": "Is B slower than A? Endpoints, clients, models, arms, or two stored runs",
+    "gate": "Did it get slower? A run against its history and objectives, for CI",
     "report": "Turn a stored run into report.html and report.md",
     "plot": "Draw one picture of a stored run",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",

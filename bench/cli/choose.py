@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.choosing import Choice, contend, decide_stored, explain
+from bench.choice import decide_stored, explain
+from bench.choosing import contend
 from bench.cli.measuring import announce
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
@@ -21,7 +22,7 @@ from bench.stats.race_verdict import RaceVerdict
 from bench.units import NS_PER_MS, parse_duration_ns
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -60,8 +61,7 @@ def choose(
         announce(prepared, at_most=True, calibrate=where.calibrate)
         with progress(prepared) as seen:
             finished, verdict = contend(prepared, where, rules, seen)
-    df = finished.frame()
-    _tell(verdict, explain(verdict, df, rules), as_json, str(finished.folder))
+    _tell(verdict, finished.frame(), rules, as_json, finished.folder)
     return INTERRUPTED if finished.status == "interrupted" else _code(verdict)
 
 
@@ -70,7 +70,7 @@ def _offline(run: Path, rules: RaceRules, as_json: bool) -> int:
 
     df = load(run)
     verdict = decide_stored(df, rules)
-    _tell(verdict, explain(verdict, df, rules), as_json, str(run))
+    _tell(verdict, df, rules, as_json, run)
     return _code(verdict)
 
 
@@ -107,9 +107,14 @@ def _milliseconds(text: str) -> float:
         ) from None
 
 
-def _tell(verdict: RaceVerdict, choice: Choice, as_json: bool, folder: str) -> None:
+def _tell(
+    verdict: RaceVerdict, df: pd.DataFrame, rules: RaceRules, as_json: bool, folder: Path
+) -> None:
+    choice = explain(verdict, df, rules)
+    if folder.is_dir():
+        tell(f"Wrote {_draw(df, verdict, rules, folder)}")
     if as_json:
-        document = {"schema_version": 1, "folder": folder}
+        document = {"schema_version": 1, "folder": str(folder)}
         print_json({**document, "answer": choice.to_dict(), "race": verdict.to_dict()})
         return
     for gone in verdict.eliminations:
@@ -120,3 +125,11 @@ def _tell(verdict: RaceVerdict, choice: Choice, as_json: bool, folder: str) -> N
         print(f"  {client}: {line}")
     print(f"\n{choice.sentence}")
     tell(f"\nRows: {folder}")
+
+
+def _draw(df: pd.DataFrame, verdict: RaceVerdict, rules: RaceRules, folder: Path) -> Path:
+    from bench.plots import race
+
+    file = folder / "race.png"
+    race(df, verdict=verdict, rules=rules).savefig(file)
+    return file

@@ -49,7 +49,8 @@ def announce(prepared: Prepared, *, at_most: bool = False, calibrate: bool = Fal
     if (proxy := proxy_words(prepared.settings)) is not None:
         tell(f"Proxy {proxy}")
     names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
-    strata = " × ".join("+".join(part) for part in (plan.kinds, plan.connections, plan.clients))
+    parts = (plan.kinds, plan.connections, plan.clients, tuple(plan.arms))
+    strata = " × ".join("+".join(part) for part in parts if part)
     tell(f"Endpoints: {names}")
     tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
@@ -61,9 +62,11 @@ def announce(prepared: Prepared, *, at_most: bool = False, calibrate: bool = Fal
 
 
 def _model(prepared: Prepared) -> str:
-    if prepared.model is None:
+    different = dict.fromkeys(model for model in prepared.models.values() if model)
+    if not different:
         return "no model asked"
-    return f"model {prepared.model}, {'streamed' if prepared.plan.stream else 'not streamed'}"
+    models = f"model{'s' if len(different) > 1 else ''} {', '.join(different)}"
+    return f"{models}, {'streamed' if prepared.plan.stream else 'not streamed'}"
 
 
 def _cost(prepared: Prepared) -> str:

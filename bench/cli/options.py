@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from bench.arms import parse_arm
+from bench.errors import PlanError
 from bench.model import CONNECTIONS, KINDS, Plan
-from bench.plan import make_plan, read_plan, read_prompt
+from bench.plan import make_plan, read_plan, read_prompt, with_prompts
 from bench.prepare import Where
 from bench.units import NS_PER_S, parse_duration_ns
 
@@ -38,8 +40,8 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def place_options(command: _F) -> _F:
-    """Where results go, and what of this machine takes part."""
+def machine_options(command: _F) -> _F:
+    """What of this machine takes part in a measurement."""
     for option in (
         click.option(
             "--calibrate/--no-calibrate",
@@ -75,16 +77,26 @@ def place_options(command: _F) -> _F:
             show_default=True,
             help="Fleet profile: name or TOML file.",
         ),
-        click.option(
-            "--results",
-            type=click.Path(path_type=Path),
-            default=Path("results"),
-            show_default=True,
-            help="Folder that run folders go into.",
-        ),
     ):
         command = option(command)
     return command
+
+
+def place_options(command: _F) -> _F:
+    """Where results go, and what of this machine takes part."""
+    return machine_options(results_option(command))
+
+
+def results_option(command: _F) -> _F:
+    """Where run folders go."""
+    option = click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        default=Path("results"),
+        show_default=True,
+        help="Folder that run folders go into.",
+    )
+    return option(command)
 
 
 def catalogue_options(command: _F) -> _F:
@@ -136,6 +148,23 @@ def plan_options(command: _F) -> _F:
     return command
 
 
+def batch_options(command: _F) -> _F:
+    """What a run is besides its requests: variants, and the name of its batch."""
+    for option in (
+        click.option("--batch", help="Runs of one batch are one run to the gate, in sittings."),
+        click.option(
+            "--arm",
+            "arms",
+            multiple=True,
+            metavar="NAME=KEY:VALUE[,...]",
+            help="A variant to compare, asked in the same rounds; give two or more. KEY is model,"
+            " prompt-file, or a parameter of the request.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def plan_from(file: Path | None, given: dict[str, Any]) -> Plan:
     """The plan file (or the defaults) with whatever options were given on top."""
     values = {name: value for name, value in given.items() if value is not None}
@@ -143,7 +172,16 @@ def plan_from(file: Path | None, given: dict[str, Any]) -> Plan:
         values["messages"] = read_prompt(prompt)
     if "pause_ms" in values:
         values["pause_ms"] *= 1000
+    if (words := values.pop("arms", ())) != ():
+        values["arms"] = _arms(words)
     return make_plan(values) if file is None else read_plan(file, **values)
+
+
+def _arms(words: tuple[str, ...]) -> Any:
+    arms = [parse_arm(word) for word in words]
+    if len(dict(arms)) != len(arms):
+        raise PlanError(f"--arm {words[-1]}: two arms of one name; give each its own")
+    return with_prompts({"arms": dict(arms)}, Path())["arms"]
 
 
 def where_from(given: dict[str, Any]) -> Where:

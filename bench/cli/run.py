@@ -9,6 +9,7 @@ import click
 
 from bench.cli.measuring import measure_and_tell
 from bench.cli.options import (
+    batch_options,
     catalogue_options,
     place_options,
     plan_from,
@@ -22,6 +23,7 @@ from bench.cli.options import (
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @catalogue_options
 @plan_options
+@batch_options
 @place_options
 def run(plan: Path | None, as_json: bool, **given: Any) -> int:
     """Measure identical requests against the global and every regional endpoint.

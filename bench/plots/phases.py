@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -69,12 +70,8 @@ def typical(df: pd.DataFrame, stratum: Stratum) -> list[Bar]:
 
 
 def _siblings(one: Stratum, other: Stratum) -> bool:
-    return (one.kind, one.streamed, one.client, one.model) == (
-        other.kind,
-        other.streamed,
-        other.client,
-        other.model,
-    )
+    """Whether the two differ in nothing but how the request was connected."""
+    return replace(one, connection=other.connection) == other
 
 
 def _middle(parts: pd.DataFrame) -> pd.Series[float]:

@@ -10,6 +10,9 @@ from bench.model import ASKING, SCHEMA_VERSION, Plan
 from bench.stats import METRICS, Summary, answer
 from bench.stats.encode import plain
 
+_ELSEWHERE = ("messages", "objectives", "batch")
+"""What a plan says besides how to measure: texts, what a gate judges, a name."""
+
 Document = dict[str, Any]
 Runs = Sequence[Mapping[str, Any]]
 
@@ -34,9 +37,11 @@ def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each setting of a run's plan, and whether it is the product's default."""
     plan, usual = run.get("plan") or {}, Plan()
     for name in (f.name for f in fields(Plan)):
-        if name not in plan or name == "messages":
+        if name not in plan or name in _ELSEWHERE:
             continue
         value, default = plain(plan[name]), plain(getattr(usual, name))
+        if name == "arms":
+            value = {arm: _changed(parts) for arm, parts in value.items()}
         yield {
             "run_id": str(run.get("run_id") or ""),
             "name": name,
@@ -44,6 +49,13 @@ def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "default": default,
             "changed": value != default,
         }
+
+
+def _changed(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """What an arm asks otherwise; of its messages only that it has its own."""
+    own = {"messages": "its own"} if arm.get("messages") else {}
+    found = {name: arm[name] for name in ("model", "parameters") if arm.get(name)}
+    return {**found, **own}
 
 
 def _about(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,11 +95,19 @@ def _rank(cell: Mapping[str, Any]) -> tuple[bool, float]:
     return median is None, median or 0.0
 
 
+def rank_of(doc: Document, cell: Document) -> int | None:
+    """The position in ``ranks`` of a cell's places; None for what fails or has too few rows."""
+    key = (cell["stratum"], cell["endpoint"])
+    ranks = enumerate(doc["ranks"])
+    return next((i for i, rank in ranks if (rank["stratum"], rank["endpoint"]) == key), None)
+
+
 def title(stratum: Mapping[str, Any]) -> str:
     """``streamed chat, warm, httpx, grok-4``."""
     streamed = "streamed " if stratum["streamed"] else ""
     model = f", {stratum['model']}" if stratum["model"] else ""
-    return f"{streamed}{stratum['kind']}, {stratum['connection']}, {stratum['client']}{model}"
+    arm = f", arm {stratum['arm']}" if stratum["arm"] else ""
+    return f"{streamed}{stratum['kind']}, {stratum['connection']}, {stratum['client']}{model}{arm}"
 
 
 def metric_label(stratum: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bench.report import words
-from bench.report.document import Document, dropped, metric_label, strata, title
+from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#!])")
 
@@ -39,22 +39,26 @@ def _cautions(doc: Document) -> Iterator[str]:
 
 
 def _tables(doc: Document) -> Iterator[str]:
-    head = ("endpoint", "n", "failed", "p50", "95 % interval", "p90", "p95", "p99")
+    head = ("endpoint", "place", "n", "failed", "p50", "95 % interval", "p90", "p95", "p99")
     for stratum, cells, differences in strata(doc):
         shown = [doc["cells"][i] for i in cells if doc["cells"][i]["n"]]
         if not shown:
             continue
         yield f"## {escape(title(stratum))}: {escape(metric_label(stratum))}"
-        yield _table(head, [_cell(cell) for cell in shown])
+        yield _table(head, [_cell(doc, cell) for cell in shown])
         pairs = [_difference(doc["differences"][i]) for i in differences]
         if pairs:
-            yield _table(("less global", "median", "95 % interval", "rounds", "so"), pairs)
+            yield _table(_PAIR, pairs)
 
 
-def _cell(cell: Document) -> list[str]:
-    found = cell["quantiles"]
+_PAIR = ("less global", "paired by round", "95 % interval", "sooner in", "of rounds", "so")
+
+
+def _cell(doc: Document, cell: Document) -> list[str]:
+    found, rank = cell["quantiles"], rank_of(doc, cell)
     return [
         cell["endpoint"],
+        words.place(None if rank is None else doc["ranks"][rank]),
         cell["n"],
         words.share(cell["failures"]),
         words.value(found["p50"]),
@@ -65,7 +69,7 @@ def _cell(cell: Document) -> list[str]:
 
 def _difference(d: Document) -> list[str]:
     span, size = words.interval(d["ms"]), words.signed(d["ms"], d["percent"])
-    return [d["endpoint"], size, span, d["n_pairs"], words.direction(d)]
+    return [d["endpoint"], size, span, words.sooner(d), d["n_pairs"], words.direction(d)]
 
 
 def _failures(doc: Document) -> list[list[str]]:
@@ -89,8 +93,9 @@ def _method(doc: Document) -> Iterator[str]:
     left_out = ", ".join(f"{name} {n}" for name, n in doc["left_out"].items() if n) or "none"
     spent = f"tokens {words.count(totals.get('completion_tokens'))} out"
     yield (
-        "A failure counts as slower than every answer. Intervals are 95 %, by order statistics; "
-        "differences are paired by round. "
+        "A failure counts as slower than every answer. Intervals are 95 %: of quantiles by order "
+        "statistics, of differences by signed ranks of logarithms, paired by round. Places hold "
+        "together at 95 %. "
         + escape(
             f"Rows: {doc['rows']}; left out: {left_out}; {spent}; "
             f"cost {words.money(totals.get('cost_usd'))}."

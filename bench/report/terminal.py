@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from bench.report import words
-from bench.report.document import Document, dropped, metric_label, strata, title
+from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
 
 WIDTH = 80
 _COLUMNS = (13, 5, 7, 9, 16, 10, 10, 10)
@@ -43,8 +43,15 @@ def _tables(doc: Document) -> Iterator[list[str]]:
         heading = f"{title(stratum)}: {metric_label(stratum)}"
         names = ("endpoint", "n", "failed", "p50", "95 % interval", "p90", "p95", "p99")
         rows = [_row(cell) for cell in shown]
-        yield [*_wrap(heading), _line(names), *map(_line, rows)]
+        yield [*_wrap(heading), _line(names), *map(_line, rows), *_places(doc, shown)]
         yield [line for i in differences for line in _difference(doc["differences"][i])]
+
+
+def _places(doc: Document, cells: Sequence[Document]) -> list[str]:
+    """Where the rows leave open who is ahead, the table's order is not a ranking."""
+    found = [(cell["endpoint"], rank_of(doc, cell)) for cell in cells]
+    known = [f"{name} {words.place(doc['ranks'][i])}" for name, i in found if i is not None]
+    return _wrap(f"places, together at 95 %: {', '.join(known)}", "", "    ") if known[1:] else []
 
 
 def _row(cell: Document) -> tuple[str, ...]:
@@ -73,7 +80,8 @@ def _cut(text: str, width: int) -> str:
 def _difference(d: Document) -> list[str]:
     text = f"{d['endpoint']} less {d['baseline']}: {words.signed(d['ms'], d['percent'])}"
     span = words.interval(d["ms"])
-    return _wrap(f"{text}, interval {span}, n = {d['n_pairs']}: {words.direction(d)}", "", "    ")
+    counted = f"sooner in {words.sooner(d)} of {d['n_pairs']} rounds"
+    return _wrap(f"{text}, interval {span}, {counted}: {words.direction(d)}", "", "    ")
 
 
 def _failures(doc: Document) -> Iterator[str]:

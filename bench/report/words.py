@@ -8,6 +8,7 @@ from typing import Any
 from bench.units import format_ms, format_usd
 
 UNKNOWN = "–"
+_NO_BREAK = "\u00a0"
 
 
 def clean(text: object) -> str:
@@ -44,6 +45,20 @@ def signed(estimate: Mapping[str, Any], percent: Mapping[str, Any]) -> str:
         return value(estimate)
     text = format_ms(ms) if ms <= 0 else f"+{format_ms(ms)}"
     return minus(text if share is None else f"{text} ({share:+.0f} %)")
+
+
+def sooner(difference: Mapping[str, Any]) -> str:
+    """``12 %``: in how many rounds the endpoint's request ended first."""
+    found = difference["faster"]["value_percent"]
+    return UNKNOWN if found is None else f"{found:.0f}{_NO_BREAK}%"
+
+
+def place(rank: Mapping[str, Any] | None) -> str:
+    """``1``, or ``1–3`` where the rows leave several places possible."""
+    if rank is None:
+        return UNKNOWN
+    best, worst = rank["best"], rank["worst"]
+    return str(best) if best == worst else f"{best}–{worst}"
 
 
 def minus(text: str) -> str:

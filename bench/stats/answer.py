@@ -113,7 +113,7 @@ def _leads(summary: Summary, stratum: Stratum, field: Field) -> str:
 
 
 def _size(found: Difference | None) -> str:
-    """``30.1 ms (27 %) in the median round (25.0–35.2 ms, n = 100)``."""
+    """``30.1 ms (27 %), paired by round (25.0–35.2 ms, n = 100)``."""
     if found is None or found.ms.value_ms is None:
         return "an unknown amount"
     ends = sorted(abs(end) for end in (found.ms.low_ms, found.ms.high_ms) if end is not None)
@@ -121,7 +121,7 @@ def _size(found: Difference | None) -> str:
     percent = found.percent.value_percent
     share = f" ({abs(percent):.0f} %)" if percent is not None and math.isfinite(percent) else ""
     size = format_ms(abs(found.ms.value_ms))
-    return f"{size}{share} in the median round ({span}, n = {found.n_pairs})"
+    return f"{size}{share}, paired by round ({span}, n = {found.n_pairs})"
 
 
 def format_span(low_ms: float, high_ms: float) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, kruskal
 
 from bench.model import Caution
 from bench.stats.cells import Cell
-from bench.stats.metrics import left_out, never_kept, plain_ms
+from bench.stats.metrics import failed, latency_ms, left_out, never_kept, plain_ms
 from bench.stats.pairs import Difference, table
 from bench.stats.quantiles import Values
 from bench.stats.strata import Stratum, runs_of
@@ -25,6 +25,9 @@ DRIFT_ALPHA = 0.01
 DRIFT_SHARE = 0.10
 COLD_RATIO = 1.3
 LATE_SHARE = 0.05
+LENGTH_ALPHA = 0.01
+LENGTH_SHARE = 0.10
+MEMORY_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,9 @@ def _drift(facts: Facts) -> list[Caution]:
 
 
 def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    rounds = table(part, stratum).replace(np.inf, np.nan).median(axis=1).dropna()
+    ms = table(part, stratum).replace(np.inf, np.nan)
+    # Each beside its own median: where endpoints were asked one after the other, they differ
+    rounds = (ms / ms.median()).median(axis=1).dropna()
     change = drift(rounds.to_numpy(dtype=np.float64))
     if change is None:
         return None
@@ -261,6 +266,64 @@ def _cached(facts: Facts) -> list[Caution]:
     ]
 
 
+def _answer_lengths(facts: Facts) -> list[Caution]:
+    """More tokens take longer, whoever writes them: then a total says little about a region."""
+    found = (_lengths(part) for _, part in facts.groups)
+    texts = ["; ".join(f"{name}: {n:.1f}" for name, n in means.items()) for means in found if means]
+    advice = (
+        "Compare the time to the first token, or fix the length: a prompt with one right answer"
+    )
+    return [
+        Caution(
+            "answer_length", f"Answers differ in length by endpoint, mean tokens {text}.", advice
+        )
+        for text in texts
+    ]
+
+
+def _lengths(part: pd.DataFrame) -> dict[str, float]:
+    """Mean tokens written per endpoint, where they differ beyond chance and by a tenth."""
+    rows = part[part["completion_tokens"].notna() & ~failed(part)]
+    tokens = (rows["completion_tokens"] + rows["reasoning_tokens"].fillna(0)).astype(float)
+    sizes = [values for _, values in tokens.groupby(rows["endpoint"], observed=True)]
+    if len(sizes) < 2 or tokens.nunique() < 2:
+        return {}
+    means = tokens.groupby(rows["endpoint"], observed=True).mean()
+    apart = means.max() - means.min() > LENGTH_SHARE * means.max()
+    beyond_chance = apart and kruskal(*sizes).pvalue < LENGTH_ALPHA
+    return {str(name): float(mean) for name, mean in means.items()} if beyond_chance else {}
+
+
+def _memory(facts: Facts) -> list[Caution]:
+    worth = {
+        cell.endpoint: f"{cell.n_effective:.0f} of {cell.n_latency}"
+        for cell in facts.cells
+        if cell.n_effective < MEMORY_SHARE * cell.n_latency
+    }
+    if not worth:
+        return []
+    listed = ", ".join(f"{name} {text}" for name, text in worth.items())
+    text = f"Requests resemble those just before them; worth as many independent ones: {listed}."
+    advice = (
+        "Differences allow for it, the intervals of single quantiles do not: measure longer, with"
+        " --pause, or in several sittings"
+    )
+    return [Caution("autocorrelation", text, advice)]
+
+
+def _mixed_connections(facts: Facts) -> list[Caution]:
+    mixed = [str(stratum) for stratum, part in facts.groups if _both_kinds(stratum, part)]
+    if not mixed:
+        return []
+    text = f"New and kept connections stand in one number: {'; '.join(mixed)}."
+    return [Caution("mixed_connections", text, "Measure --connection warm,cold: they stay apart")]
+
+
+def _both_kinds(stratum: Stratum, part: pd.DataFrame) -> bool:
+    counted = np.isfinite(latency_ms(part, stratum.metric)) & ~never_kept(part).to_numpy()
+    return part.loc[counted, "reused"].dropna().nunique() > 1
+
+
 def _mixed(facts: Facts) -> list[Caution]:
     vantages = sorted(set(map(str, facts.df["vantage"].dropna())))
     marks = {bool(run.get("simulated")) for run in runs_of(facts.df)}
@@ -297,6 +360,9 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _http_versions,
     _models,
     _cached,
+    _answer_lengths,
+    _mixed_connections,
+    _memory,
     _drift,
     _cold_start,
     _late_harness,

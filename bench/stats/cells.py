@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.stats.memory import effective_n
 from bench.stats.metrics import METRICS, failed, latency_ms, not_reused, plain_ms
 from bench.stats.quantiles import Estimate, Values, estimate, quantile
 from bench.stats.rates import Rate, rate
@@ -25,7 +26,8 @@ class Cell:
 
     ``n`` counts requests, failures among them; ``n_latency`` those that stand in the quantiles
     (failures as +∞; without the ``n_not_reused`` that opened a connection although warm, and the
-    ``n_no_value`` that were answered without ever having the metric). ``median_ms`` is the bare
+    ``n_no_value`` that were answered without ever having the metric), worth ``n_effective``
+    independent ones (`bench.stats.memory`). ``median_ms`` is the bare
     median, known from one value on: it orders a table and decides nothing. ``phases`` are medians
     over answered requests in ms. ``reason`` says why ``n`` is 0.
     """
@@ -34,6 +36,7 @@ class Cell:
     endpoint: str
     n: int
     n_latency: int
+    n_effective: float
     n_not_reused: int
     n_no_value: int
     failures: Rate
@@ -87,6 +90,7 @@ def _cell(stratum: Stratum, endpoint: str, df: pd.DataFrame, reason: str | None)
         endpoint=endpoint,
         n=len(df),
         n_latency=len(known),
+        n_effective=effective_n(known),
         n_not_reused=fresh,
         n_no_value=len(df) - len(known) - fresh,
         failures=rate(int(bad.sum()), len(df)),

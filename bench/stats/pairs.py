@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bench.stats.memory import effective_n
 from bench.stats.metrics import latency_ms
-from bench.stats.quantiles import LEVEL, Estimate, Values, estimate
+from bench.stats.quantiles import LEVEL, Estimate, Values, quantile, smallest_n
 from bench.stats.rates import fails_more, fails_often, rate
 from bench.stats.strata import Stratum
+from bench.stats.walsh import Middle, middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,16 @@ class Percent:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much longer ``endpoint`` takes than ``baseline`` in the median round of a stratum.
+    """How much longer ``endpoint`` takes than ``baseline``, paired by round, in one stratum.
 
-    Negative is faster. ``n_pairs`` rounds have both; in ``n_both_failed`` more both failed, which
-    says nothing about either. ``level`` is the confidence of the intervals. ``endpoint_fails``:
-    more than a tenth of its requests, or significantly more of them than the baseline.
+    ``percent`` is Hodges and Lehmann's estimate on differences of logs (`bench.stats.walsh`), and
+    ``ms`` the same of the baseline's median. Negative is faster. ``n_pairs`` rounds have both, as
+    good as ``n_effective`` independent ones, which the intervals take into account; in
+    ``n_both_failed`` more both failed, which says nothing about either. ``level`` is the confidence
+    of ``ms`` and ``percent``; they hold for the sittings measured, since endpoints drift apart in
+    hours. ``faster`` is the chance that of two requests at one time the endpoint's ends first, at
+    95 %. ``endpoint_fails``: more than a tenth of its requests, or significantly more of them than
+    the baseline.
     """
 
     stratum: Stratum
@@ -42,18 +49,25 @@ class Difference:
     baseline: str
     n_pairs: int
     n_both_failed: int
+    n_effective: float
     ms: Estimate
     percent: Percent
+    faster: Percent
     level: float = LEVEL
     endpoint_fails: bool = False
 
     @property
-    def direction(self) -> int:
-        """-1: faster, 1: slower, 0: not known; what fails too often is never faster."""
-        low, high = self.ms.low_ms, self.ms.high_ms
+    def sign(self) -> int:
+        """-1: its answers come sooner, 1: later, 0: not known."""
+        low, high = self.percent.low_percent, self.percent.high_percent
         if low is None or high is None:
             return 0
-        return 1 if low > 0 else -1 if high < 0 and not self.endpoint_fails else 0
+        return 1 if low > 0 else -1 if high < 0 else 0
+
+    @property
+    def direction(self) -> int:
+        """-1: faster, 1: slower, 0: not known; what fails too often is never faster."""
+        return 0 if self.endpoint_fails and self.sign < 0 else self.sign
 
 
 def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
@@ -78,17 +92,67 @@ def paired(
     complete = ~(np.isnan(ours) | np.isnan(theirs))
     both = complete & np.isinf(ours) & np.isinf(theirs)
     a, b = ours[complete & ~both], theirs[complete & ~both]
+    logs = _log_ratio(a, b)
+    worth = effective_n(logs)
+    found = middle(logs, level, stretch=len(logs) / worth if worth else 1.0)
     return Difference(
         stratum,
         endpoint,
         baseline,
         len(a),
         int(both.sum()),
-        _explained(estimate(a - b, 0.5, level)),
-        _percent(estimate(_relative(a, b), 0.5, level)),
+        worth,
+        _ms(found, b, level),
+        _percent(found, len(b), level),
+        _faster(a, b),
         level,
         _fails(ours, theirs),
     )
+
+
+def _log_ratio(ours: Values, theirs: Values) -> Values:
+    """log(ours / theirs); ±inf where one of them failed."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(ours) - np.log(theirs), dtype=np.float64)
+
+
+def _ms(found: Middle, baseline_ms: Values, level: float) -> Estimate:
+    at = quantile(baseline_ms, 0.5) if len(baseline_ms) else math.nan
+    value, low, high = (_times(x, at) for x in (found.value, found.low, found.high))
+    return Estimate(value, low, high, _note(found, len(baseline_ms), level))
+
+
+def _times(log: float | None, at_ms: float) -> float | None:
+    """What a factor is in ms of the baseline; a baseline that mostly fails has none."""
+    if log is None or math.isinf(log):
+        return log
+    return None if math.isinf(at_ms) else math.expm1(log) * at_ms
+
+
+def _percent(found: Middle, n: int, level: float) -> Percent:
+    value, low, high = (_hundredfold(x) for x in (found.value, found.low, found.high))
+    return Percent(value, low, high, _note(found, n, level))
+
+
+def _hundredfold(log: float | None) -> float | None:
+    return log if log is None or math.isinf(log) else 100 * math.expm1(log)
+
+
+def _note(found: Middle, n: int, level: float) -> str:
+    """What an unknown or infinite end means: in a difference ±∞ is that one of the two failed."""
+    if found.value is None or found.low is None or found.high is None:
+        return "no data" if n == 0 else f"n too small: {n} of {smallest_n(0.5, level)}"
+    if math.isinf(found.value):
+        return "fails in too many rounds" if found.value > 0 else "baseline fails in too many"
+    return "interval reaches into the failures" if math.isinf(found.high - found.low) else ""
+
+
+def _faster(ours: Values, theirs: Values) -> Percent:
+    """The share of rounds in which ours ended first, in percent, with Wilson's interval."""
+    found = rate(int((ours < theirs).sum()), len(ours))
+    if found.share is None or found.low is None or found.high is None:
+        return Percent(None, None, None, "no data")
+    return Percent(100 * found.share, 100 * found.low, 100 * found.high)
 
 
 def _fails(ours: Values, theirs: Values) -> bool:
@@ -107,31 +171,3 @@ def _column(rounds: pd.DataFrame, endpoint: str) -> Values:
     if endpoint not in rounds.columns:
         return np.full(len(rounds), np.nan)
     return rounds[endpoint].to_numpy(dtype=np.float64)
-
-
-def _relative(ours: Values, theirs: Values) -> Values:
-    """Ours as percent above theirs; -inf where they failed, +inf where we did."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (ours / theirs - 1) * 100
-    ratio = np.where(np.isinf(theirs), -np.inf, ratio)
-    return np.where(
-        np.isinf(ours), np.inf, np.nan_to_num(ratio, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    )
-
-
-def _explained(found: Estimate) -> Estimate:
-    """With the note of a difference: what ±∞ means there is that one of the two failed."""
-    return Estimate(found.value_ms, found.low_ms, found.high_ms, _note(found))
-
-
-def _percent(found: Estimate) -> Percent:
-    return Percent(found.value_ms, found.low_ms, found.high_ms, _note(found))
-
-
-def _note(found: Estimate) -> str:
-    if found.value_ms is None:
-        return found.note
-    if math.isinf(found.value_ms):
-        return "fails in most rounds" if found.value_ms > 0 else "baseline fails in most rounds"
-    ends = [end for end in (found.low_ms, found.high_ms) if end is not None and math.isinf(end)]
-    return "interval reaches into the failures" if ends else ""

@@ -19,6 +19,8 @@ BEYOND_CHANCE = 3.5
 """Standard errors from which an endpoint is called slower. Races between equals that stop have the
 leader 1.8 ahead of the next (2.6 in one of a hundred), because they stop when somebody leads."""
 
+Counts = npt.NDArray[np.int64]
+
 _Z = float(ndtri(0.5 + LEVEL / 2))
 
 
@@ -40,7 +42,7 @@ class Facts:
         return tuple(name for name, up in zip(self.endpoints, flags, strict=True) if up)
 
 
-def counts(ms: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def counts(ms: Values) -> tuple[Counts, Counts]:
     """Per column: how many failed, and how many were asked."""
     return np.isinf(ms).sum(axis=0), (~np.isnan(ms)).sum(axis=0)
 

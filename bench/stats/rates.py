@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.stats import binomtest, fisher_exact
+from scipy.special import betaincinv
+from scipy.stats import binomtest, hypergeom
 
 from bench.stats.quantiles import LEVEL
 
@@ -51,5 +52,24 @@ def fails_more(one: Rate, other: Rate) -> bool:
     """Whether ``one`` fails more often than ``other``: Fisher's exact test, one-sided."""
     if one.share is None or other.share is None or one.share - other.share < SMALLEST_RISE:
         return False
-    table = np.array([[one.failed, one.n - one.failed], [other.failed, other.n - other.failed]])
-    return bool(fisher_exact(table, alternative="greater").pvalue < FISHER_ALPHA)
+    return fisher(one.failed, one.n, other.failed, other.n) < FISHER_ALPHA
+
+
+def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
+    """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
+    both = failed + other_failed
+    return float(hypergeom.sf(failed - 1, n + other_n, both, n))
+
+
+def smallest_seen(n: int, found: Callable[[int], bool]) -> float | None:
+    """The failure share that is found in ``n`` requests with a chance of 80 %; None: none is.
+
+    ``found`` says whether so many failures would be an alarm, and goes on saying so for more. The
+    share at which the fewest such k, or more, are seen so often is a quantile of
+    beta(k, n − k + 1).
+    """
+    low, high = 0, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle + 1, high)
+    return float(betaincinv(max(low, 1), n - max(low, 1) + 1, 0.8)) if low <= n else None

@@ -11,18 +11,20 @@ import pandas as pd
 from bench.model import ASKING, CONNECTIONS, KINDS
 from bench.stats.metrics import main_metric
 
-_KEYS = ["kind", "streamed", "connection", "client", "model"]
+_KEYS = ["kind", "streamed", "connection", "client", "model", "arm"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Rows that may be compared. ``model`` is the one asked for; None where none is."""
+    """Rows that may be compared. ``model`` is the one asked for; None where none is. ``arm`` is
+    the plan's variant; None where it has none."""
 
     kind: str
     streamed: bool
     connection: str
     client: str
     model: str | None
+    arm: str | None = None
 
     @property
     def metric(self) -> str:
@@ -32,7 +34,8 @@ class Stratum:
     def __str__(self) -> str:
         streamed = "streamed " if self.streamed else ""
         model = f", {self.model}" if self.model else ""
-        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}"
+        arm = f", arm {self.arm}" if self.arm else ""
+        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}{arm}"
 
 
 def order(stratum: Stratum) -> tuple[Any, ...]:
@@ -65,9 +68,8 @@ def stratify(
 
 
 def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    keys = pd.DataFrame(
-        {name: df[name].astype("string").fillna("") for name in ("kind", "connection", "client")}
-    )
+    plain = ("kind", "connection", "client", "arm")
+    keys = pd.DataFrame({name: df[name].astype("string").fillna("") for name in plain})
     keys["streamed"] = df["streamed"].fillna(False).astype(bool)
     keys["model"] = _asked_model(df, runs)
     return keys
@@ -75,23 +77,41 @@ def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.Series[str]:
     """The model each row asked for. A failed row does not name one: its run does."""
-    named = {str(run.get("run_id")): str(run.get("model") or "") for run in runs}
-    answered = df.dropna(subset=["model"]).drop_duplicates("run_id")
-    for run_id, model in zip(answered["run_id"], answered["model"], strict=True):
-        named[str(run_id)] = named.get(str(run_id)) or str(model)
-    models = df["run_id"].map(lambda run_id: named.get(str(run_id), "")).astype("string")
+    keys = pd.Series(_run_arms(df), index=df.index, dtype=object)
+    answered = pd.DataFrame({"key": keys, "model": df["model"]}).dropna().drop_duplicates("key")
+    named = dict(zip(answered["key"], answered["model"].astype(str), strict=True))
+    named |= {key: model for run in runs for key, model in _named(run).items()}
+    models = keys.map(lambda key: named.get(key, "")).astype("string")
     return models.where(df["kind"].astype("string").isin(ASKING), "").fillna("")
 
 
+def _run_arms(df: pd.DataFrame) -> list[tuple[str, str]]:
+    arms = df["arm"].astype("string").fillna("")
+    return list(zip(df["run_id"].astype(str), arms.astype(str), strict=True))
+
+
+def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Run and arm → model, as far as run.json says."""
+    models = run.get("models") or {"": run.get("model")}
+    return {(str(run.get("run_id")), arm): str(model) for arm, model in models.items() if model}
+
+
 def _stratum(values: Any) -> Stratum:
-    kind, streamed, connection, client, model = values
-    return Stratum(str(kind), bool(streamed), str(connection), str(client), str(model) or None)
+    kind, streamed, connection, client, model, arm = values
+    return Stratum(
+        str(kind),
+        bool(streamed),
+        str(connection),
+        str(client),
+        str(model) or None,
+        str(arm) or None,
+    )
 
 
 def planned(run: Mapping[str, Any]) -> list[Stratum]:
     """The strata that a run's plan asks for, whether or not there are rows of them."""
     plan = run.get("plan") or {}
-    model = run.get("model")
+    models = run.get("models") or {None: run.get("model")}
     return [
         Stratum(
             kind,
@@ -99,10 +119,12 @@ def planned(run: Mapping[str, Any]) -> list[Stratum]:
             connection,
             client,
             str(model) if model and kind in ASKING else None,
+            arm,
         )
         for kind in plan.get("kinds") or ()
         for connection in plan.get("connections") or ()
         for client in plan.get("clients") or ()
+        for arm, model in models.items()
     ]
 
 

@@ -16,6 +16,7 @@ from bench.stats.fit import field_of
 from bench.stats.metrics import countable, left_out
 from bench.stats.pairs import Difference, paired, table
 from bench.stats.quantiles import LEVEL
+from bench.stats.ranks import Rank, ranks
 from bench.stats.strata import Stratum, order, planned, runs_of, stratify
 
 
@@ -26,13 +27,14 @@ class Summary:
     ``cells`` are ordered by stratum, then endpoint. ``differences`` compare every other endpoint
     with global, each interval at 95 %. ``contrasts`` compare, within a stratum, the fit endpoint
     (`bench.stats.fit`) of the lowest median with each of its rivals; their intervals hold together
-    at 95 %, because who is lowest was chosen after looking. ``left_out`` counts rows that stand in
-    no number.
+    at 95 %, because who is lowest was chosen after looking. ``ranks`` are the places that each fit
+    endpoint may have. ``left_out`` counts rows that stand in no number.
     """
 
     cells: tuple[Cell, ...]
     differences: tuple[Difference, ...]
     contrasts: tuple[Difference, ...]
+    ranks: tuple[Rank, ...]
     cautions: tuple[Caution, ...]
     strata: tuple[Stratum, ...]
     rows: int
@@ -64,7 +66,7 @@ class Summary:
 
 
 FRAME_COLUMNS = [
-    *("kind", "streamed", "connection", "client", "model", "endpoint", "metric"),
+    *("kind", "streamed", "connection", "client", "model", "arm", "endpoint", "metric"),
     *("n", "n_failed", "failure_rate", "failure_low", "failure_high"),
     *(f"{name}{part}_ms" for name in QUANTILES for part in ("", "_low", "_high")),
     *("cost_usd", "reason"),
@@ -87,10 +89,12 @@ def summarise(df: pd.DataFrame) -> Summary:
     rounds = {stratum: table(part, stratum) for stratum, part in groups}
     differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells))
     contrasts = tuple(d for s in rounds for d in _against_lowest(s, rounds[s], cells))
+    places = tuple(r for s in rounds for r in ranks(rounds[s], s, _fit(s, cells)))
     return Summary(
         cells=cells,
         differences=differences,
         contrasts=contrasts,
+        ranks=places,
         cautions=cautions(df, groups, cells, differences),
         strata=strata,
         rows=len(df),
@@ -111,10 +115,9 @@ def _against_global(
 def _against_lowest(
     stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...]
 ) -> list[Difference]:
-    field = field_of(cell for cell in cells if cell.stratum == stratum)
-    if not field.fit:
+    if not (fit := _fit(stratum, cells)):
         return []
-    lowest = field.fit[0].endpoint
+    lowest = fit[0]
     rivals = [name for name in _measured(stratum, cells) if name != lowest]
     level = 1 - (1 - LEVEL) / max(1, len(rivals))
     return [paired(rounds, stratum, name, lowest, level) for name in rivals]
@@ -122,6 +125,11 @@ def _against_lowest(
 
 def _measured(stratum: Stratum, cells: tuple[Cell, ...]) -> list[str]:
     return [cell.endpoint for cell in cells if cell.stratum == stratum and cell.n > 0]
+
+
+def _fit(stratum: Stratum, cells: tuple[Cell, ...]) -> list[str]:
+    found = field_of(cell for cell in cells if cell.stratum == stratum)
+    return [cell.endpoint for cell in found.fit]
 
 
 def _circumstances(df: pd.DataFrame, runs: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _utc(moment: pd.Timestamp) -> str:
 
 
 def _flat(cell: Cell) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:5]}
+    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:6]}
     row |= {"endpoint": cell.endpoint, "metric": cell.stratum.metric, "n": cell.n}
     row |= {"n_failed": cell.failures.failed, "failure_rate": cell.failures.share}
     row |= {"failure_low": cell.failures.low, "failure_high": cell.failures.high}

@@ -35,7 +35,11 @@ class Judged:
     have been found with a chance of 80 %: exp((z.99 + z.80) · SE) − 1, in points for failure rates.
     ``n`` requests were judged against ``n_baseline``: requests of the other variant, or past runs.
     ``confirmed``: a fresh measurement agreed (True), did not (False), or none was due (None).
-    ``reason`` explains the state in one phrase, with the remedy where there is one.
+    ``reason`` explains the state in one phrase, with the remedy where there is one. ``objective``
+    is the promise that was judged, ``ttft.p95 <= 800ms``; ``baseline`` is then its bound.
+
+    Between variants the change of p50 is Hodges and Lehmann's estimate, which uses all requests,
+    and not the ratio of two medians.
     """
 
     endpoint: str
@@ -54,11 +58,12 @@ class Judged:
     n_baseline: int
     confirmed: bool | None = None
     reason: str = ""
+    objective: str = ""
 
     @property
     def name(self) -> str:
         """``us-east-1 p50 (streamed chat, warm, httpx, grok-4.3)``: unique within a verdict."""
-        return f"{self.endpoint} {self.measure} ({self.stratum})"
+        return f"{self.endpoint} {self.objective or self.measure} ({self.stratum})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,25 @@ A run is a folder, readable by its owner only:
     run.json         what is true of all rows: plan, versions, clock, status. Replaced atomically
     samples.jsonl    one line per row, appended as each request ends. The truth, always
     samples.parquet  the same rows for speed, made and verified when the run finishes
+    tags.json        words that people put on it afterwards; absent without any
 
 Writing is `RunWriter`; reading (`read_run`, `read_runs`) never writes and tells what it could not
 read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
-from bench.store.reader import StoredRun, read_run, read_runs
+from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.repair import repair
+from bench.store.shelf import Head, read_heads, remove_run
 from bench.store.writer import RunWriter
 
-__all__ = ["RunWriter", "StoredRun", "read_run", "read_runs", "repair"]
+__all__ = [
+    "Head",
+    "RunWriter",
+    "StoredRun",
+    "is_run",
+    "read_heads",
+    "read_run",
+    "read_runs",
+    "remove_run",
+    "repair",
+]

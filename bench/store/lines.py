@@ -46,6 +46,12 @@ def encode(line: int, sample: Sample) -> bytes:
     return b'{"line":%d,"crc":"%08x","row":%b}\n' % (line, crc, row)
 
 
+def plain(sample: Sample) -> Row:
+    """The row of a sample in JSON's types, without what is None. StoreError as `encode`."""
+    fields = zip(COLUMNS, _values(sample), strict=True)
+    return _fitted({name: value for name, value in fields if value is not None})
+
+
 def _row_bytes(fields: Row) -> bytes:
     try:
         text = _to_json(fields) if _plain(fields) else _to_json(_fitted(fields))
@@ -122,12 +128,13 @@ def decode(raw: bytes) -> tuple[int, Row] | None:
     if zlib.crc32(row, zlib.crc32(number + b":")) != int(crc, 16):
         return None
     try:
-        return int(number), _completed(json.loads(row))
+        return int(number), completed(json.loads(row))
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _completed(fields: Row) -> Row:
+def completed(fields: Row) -> Row:
+    """Every column of a row, None where it says nothing. TypeError when it is none."""
     row = {name: fields.get(name) for name in COLUMNS}
     if type(row["seq"]) is not int:
         raise TypeError("a row without its seq")

@@ -124,14 +124,23 @@ def read_runs(path: Path) -> list[StoredRun]:
     """
     if path.is_file():
         return [_read_file(path)]
-    if _is_run(path):
+    if is_run(path):
         return [read_run(path)]
-    with disk.explained(f"read {path}"):
-        folders = sorted(folder for folder in path.iterdir() if _is_run(folder))
-    return _read_all(path, folders)
+    return _read_all(path, run_folders(path))
 
 
-def _is_run(folder: Path) -> bool:
+def run_folders(results: Path) -> list[Path]:
+    """The run folders in a results folder, by name; StoreError when it cannot be listed.
+
+    No run's name begins with a dot: such folders are on their way in or out.
+    """
+    with disk.explained(f"read {results}"):
+        found = [folder for folder in results.iterdir() if is_run(folder)]
+    return sorted(folder for folder in found if not folder.name.startswith("."))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds any file of a run."""
     return any((folder / name).is_file() for name in (runfile.NAME, SAMPLES, parquet.NAME))
 
 

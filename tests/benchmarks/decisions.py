@@ -9,8 +9,6 @@ in the quick form; counts of what must never happen always gate.
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +19,14 @@ import numpy as np
 
 from bench.stats.race import Race, RaceRules
 from bench.stats.race_verdict import RaceVerdict
+from tests.benchmarks import decisions_analysis, decisions_fleet, decisions_routing
 from tests.benchmarks.figures import Figure, Result, run
-from tests.benchmarks.worlds import RACE, SETTINGS, TIMEOUT_MS, Values, draw, tied
+from tests.benchmarks.worlds import RACE, SETTINGS, TIMEOUT_MS, Values, draw, tail_ms, tied
 
 GOALS = {"easy4": 100, "easy8": 190, "mid4": 200, "mid8": 350, "hard4": 350, "hard8": 620}
 REFERENCE = {"easy4": 86, "easy8": 171, "mid4": 183, "mid8": 327, "hard4": 322, "hard8": 584}
 STRICT = ("easy4", "mid4", "hard4")
+TAIL = ("easy4", "mid4")
 
 WRONG, NOISE = 5.0, 1.4
 """Percent; the noise is two standard errors of 1,000 tournaments."""
@@ -40,7 +40,7 @@ SEED = 7000
 
 @dataclass(frozen=True)
 class Ended:
-    """The verdicts on many races of one setting."""
+    """The verdicts on many races of one setting, whose target has these true values."""
 
     p50_ms: tuple[float, ...]
     verdicts: Sequence[RaceVerdict]
@@ -145,6 +145,17 @@ def strict(options: argparse.Namespace) -> Result:
     return Result(figures, table)
 
 
+def tail(options: argparse.Namespace) -> Result:
+    """The race for the lowest p90; wrong is worse in p90 by more than the margin."""
+    rules, figures, table = replace(RULES, target="p90"), [], []
+    for number, name in enumerate(TAIL):
+        races = tournaments(SETTINGS[name], options.runs, rules, SEED + 500 + number)
+        ended = Ended(tuple(ms + tail_ms(RACE) for ms in SETTINGS[name]), races.verdicts)
+        figures.append(Figure(f"p90 {name}: wrong", ended.wrong, "%", WRONG + NOISE))
+        table.append(_row(f"p90 {name}", ended))
+    return Result(figures, table)
+
+
 def ties(options: argparse.Namespace) -> Result:
     """Equal endpoints under the default cap: none is ever called faster."""
     figures, table = [], []
@@ -207,26 +218,34 @@ def speed(options: argparse.Namespace) -> Result:
     return Result(figures)
 
 
+def analysis(options: argparse.Namespace) -> Result:
+    """The intervals and places of a summary."""
+    return decisions_analysis.measure(options.quick)
+
+
 Part = Callable[[argparse.Namespace], Result]
 
 
 def routing(options: argparse.Namespace) -> Result:
-    """Where the global endpoint sends requests: its own module, nothing while there is none."""
-    if importlib.util.find_spec(ROUTING) is None:
-        return Result([])
-    found: Result = importlib.import_module(ROUTING).measure(options.quick)
-    return found
+    """Where the global endpoint sends requests: simulated worlds, and real fleets."""
+    return decisions_routing.measure(options.quick)
 
 
-ROUTING = "tests.benchmarks.decisions_routing"
+def fleet(options: argparse.Namespace) -> Result:
+    """Races that send real requests to real fleets."""
+    return decisions_fleet.measure(options.quick)
+
 
 PARTS: dict[str, Part] = {
     "cells": cells,
     "strict": strict,
+    "tail": tail,
     "ties": ties,
     "failing": failing,
     "speed": speed,
+    "analysis": analysis,
     "routing": routing,
+    "fleet": fleet,
 }
 
 

@@ -91,6 +91,14 @@ def floor_ms(world: World) -> float:
     return float(np.median(_requests(world, rng, (2000, 1000, 1))))
 
 
+@lru_cache(maxsize=16)
+def tail_ms(world: World) -> float:
+    """How far the true p90 lies above the true p50, the same at every distance."""
+    rng = np.random.default_rng(20260314)
+    sample = _requests(world, rng, (2000, 1000, 1))
+    return float(np.quantile(sample, 0.9) - np.median(sample))
+
+
 def _requests(world: World, rng: np.random.Generator, shape: tuple[int, int, int]) -> Values:
     log = world.sigma * rng.standard_normal(shape) + _drifts(world, rng, shape)
     slow = 1 + rng.pareto(world.pareto, shape)

@@ -1,0 +1,249 @@
+"""Did it get slower than it used to be? A stored run against the history that may judge it.
+
+    results/ ──► Candidate (a batch, what came before it, what was left out) ──► judge ──► Verdicts
+                                          │
+                     confirmation_plan: the suspects alone, once more
+
+The statistics are in `bench.stats.baseline` and `bench.stats.objectives`; here is decided what is
+compared with what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import foreign
+from bench.errors import NotEnoughData, PlanError
+from bench.frame import tidy
+from bench.history import StoredBatch, batches, find
+from bench.loading import load
+from bench.model import Caution, Plan
+from bench.objective import parse_objective
+from bench.plan import make_plan
+from bench.stats.baseline import FEWEST, RECENT, Batch, against, batch, suspects
+from bench.stats.objectives import judge_objectives
+from bench.stats.strata import runs_of
+from bench.stats.verdict import Verdict
+from bench.store import StoredRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFIRMATIONS = "confirmations"
+"""The folder in a results folder that fresh measurements of suspects go to. It is no run folder, so
+they never become history: what was measured because it looked slow is no fair sample."""
+
+_SAME_PLAN = (
+    *("messages", "parameters", "arms", "http2"),
+    *("concurrency", "rate", "pause_ms", "timeout_s"),
+)
+"""Keys of a plan that change what a request is or what it meets. Endpoints and strata are compared
+cell by cell; rounds and seed change how well a thing is measured, not what it is."""
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something that can be judged or judge: a batch of run folders, or a file of another tool.
+
+    ``run`` is the run.json of its newest sitting, ``places`` are the paths that mean it.
+    """
+
+    name: str
+    status: str
+    run: Mapping[str, Any]
+    places: tuple[Path, ...]
+    frame: Callable[[], pd.DataFrame]
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def began(self) -> str:
+        """To the second, in UTC; empty where it is not known."""
+        return str(self.run.get("started_at") or "")[:19]
+
+
+def stored(history: Path) -> list[Stored]:
+    """Everything in a results folder that could be judged, oldest first."""
+    files = foreign.read_folder(history)[0] if history.is_dir() else []
+    found = [*map(_of_batch, batches(history)), *map(_of_file, files)]
+    return sorted(found, key=lambda one: one.began)
+
+
+def _of_batch(one: StoredBatch) -> Stored:
+    places = tuple(folder.resolve() for folder in one.folders)
+    return Stored(one.name, one.status, one.heads[-1].run, places, one.frame, one.cautions)
+
+
+def _of_file(one: StoredRun) -> Stored:
+    name, status = str(one.run["run_id"]), str(one.run["status"])
+    return Stored(name, status, one.run, (), partial(tidy, one.rows, [one.run]), one.cautions)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is judged, and by what.
+
+    ``past`` are at most the 20 newest batches before it that are comparable, oldest first;
+    ``left_out`` has every other earlier one with the reason.
+    """
+
+    name: str
+    df: pd.DataFrame
+    past: tuple[Batch, ...]
+    left_out: Mapping[str, str]
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def runs(self) -> Runs:
+        """The run.json of each sitting; empty for rows that have none."""
+        return runs_of(self.df)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was asked, by the newest sitting; None where that is not known."""
+        return _plan(self.runs[-1]) if self.runs else None
+
+
+def find_candidate(history: Path, run: str | None = None) -> Candidate:
+    """The run to judge, with the comparable batches before it.
+
+    ``run`` is a batch or run in ``history``, any path that `bench.load` reads, or None for the
+    newest. Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has,
+    and StoreError when rows cannot be read.
+    """
+    known = stored(history)
+    if run is not None and (found := _elsewhere(known, Path(run))) is not None:
+        return _candidate(found, _before(known, found))
+    if not known:
+        raise NotEnoughData(f"There is no run in {history} to judge: `regionbench run` makes one.")
+    place = len(known) - 1 if run is None else _place(known, run, history)
+    return _candidate(known[place], known[:place])
+
+
+def _elsewhere(known: Sequence[Stored], path: Path) -> Stored | None:
+    """What lies at a path, unless it is one of the stored."""
+    if not path.exists() or any(path.resolve() in one.places for one in known):
+        return None
+    df = load(path)
+    run = runs_of(df)[-1] if runs_of(df) else {}
+    return Stored(path.stem, "complete", run, (), lambda: df)
+
+
+def _place(known: Sequence[Stored], name: str, history: Path) -> int:
+    """Of the batch of that name, or of the one that a run or a path belongs to."""
+    for place, one in enumerate(known):
+        if name == one.name or Path(name).resolve() in one.places:
+            return place
+    heads = find(batches(history), name)
+    return next(i for i, one in enumerate(known) if heads[0].folder.resolve() in one.places)
+
+
+def _before(known: Sequence[Stored], found: Stored) -> list[Stored]:
+    """Those that began earlier; all the others where that is not known."""
+    others = [one for one in known if one.run.get("run_id") != found.run.get("run_id")]
+    return [one for one in others if not found.began or one.began < found.began]
+
+
+def _candidate(found: Stored, earlier: Sequence[Stored]) -> Candidate:
+    df = found.frame()
+    reasons = {one.name: incomparable(one, found.run) for one in earlier}
+    fit = [one for one in earlier if not reasons[one.name]]
+    left_out = {old: reason for old, reason in reasons.items() if reason}
+    left_out |= {one.name: f"older than the last {RECENT}" for one in fit[:-RECENT]}
+    past = tuple(batch(one.frame(), one.name) for one in fit[-RECENT:])
+    cautions = (*found.cautions, *_brought(df), *_thin(past, left_out))
+    return Candidate(found.name, df, past, left_out, cautions)
+
+
+def _brought(df: pd.DataFrame) -> list[Caution]:
+    """What its reader said of the rows: missing, damaged, cut off."""
+    told = df.attrs.get("cautions") or ()
+    return [Caution(str(c["code"]), str(c["text"]), str(c.get("advice") or "")) for c in told]
+
+
+def _thin(past: Sequence[Batch], left_out: Mapping[str, str]) -> list[Caution]:
+    """Without a baseline a reader must see what would have been one."""
+    if len(past) >= FEWEST or not left_out:
+        return []
+    reasons = "; ".join(f"{name} ({reason})" for name, reason in left_out.items())
+    text = f"Stored, yet no part of this history: {reasons}."
+    return [Caution("left_out", text, "`regionbench history` lists what is stored.")]
+
+
+def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
+    """Why something stored is no part of the history of a run; empty when it is."""
+    if past.status != "complete":
+        return f"not complete: {past.status}"
+    for name in ("vantage", "provider"):
+        if past.run.get(name) != run.get(name):
+            return f"another {name}: {past.run.get(name)}"
+    before, now = _plan(past.run), _plan(run)
+    changed = [name for name in _SAME_PLAN if getattr(before, name, 0) != getattr(now, name, 0)]
+    return f"another plan: {', '.join(changed)} changed" if changed else ""
+
+
+def judge(candidate: Candidate, confirmation: Batch | None = None) -> tuple[Verdict, ...]:
+    """The verdict against history and, where the plan has objectives, the one against those."""
+    new = batch(candidate.df, candidate.name)
+    verdict = against(candidate.past, new, confirmation)
+    told = (*candidate.cautions, *verdict.cautions)
+    return (replace(verdict, cautions=told), *_objectives(candidate))
+
+
+def _objectives(candidate: Candidate) -> list[Verdict]:
+    texts = candidate.plan.objectives if candidate.plan else ()
+    objectives = [parse_objective(text) for text in texts]
+    if not objectives:
+        return []
+    return [replace(judge_objectives(candidate.df, objectives), b=candidate.name)]
+
+
+def confirmation_plan(candidate: Candidate, verdict: Verdict) -> Plan:
+    """The suspects alone, with as many rounds as all sittings had together.
+
+    Raises PlanError when nothing says what was asked.
+    """
+    plan = candidate.plan
+    if plan is None:
+        raise PlanError("its plan is not known: measure again and give --confirmation")
+    names = suspects(verdict)
+    strata = [one.stratum for one in verdict.judged if one.endpoint in names and one.p is not None]
+    model = next((run.get("model") for run in reversed(candidate.runs)), None)
+    return replace(
+        plan,
+        endpoints=names,
+        model=str(model or plan.model),
+        kinds=tuple(k for k in plan.kinds if _among(k, [s.kind for s in strata])),
+        connections=tuple(c for c in plan.connections if _among(c, [s.connection for s in strata])),
+        clients=tuple(c for c in plan.clients if _among(c, [s.client for s in strata])),
+        rounds=plan.rounds * len(candidate.runs),
+        seed=plan.seed + 1,
+        batch=None,
+    )
+
+
+def unreachable(names: Sequence[str], why: str) -> Batch:
+    """The confirmation in which none of the suspects could be measured."""
+    return Batch(CONFIRMATIONS, 0, (), dict.fromkeys(names, why))
+
+
+def _among(name: str, found: Sequence[str]) -> bool:
+    """An endpoint that could not be measured at all has no strata: then all are asked."""
+    return name in found or not found
+
+
+def _plan(run: Mapping[str, Any]) -> Plan | None:
+    """What a run.json says was asked, whatever version wrote it; None where that is not known."""
+    said = run.get("plan")
+    if not isinstance(said, Mapping) or not said:
+        return None
+    known = {f.name for f in fields(Plan)}
+    try:
+        return make_plan({name: value for name, value in said.items() if name in known})
+    except PlanError:
+        return None
