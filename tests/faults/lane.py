@@ -15,8 +15,11 @@ from pathlib import Path
 
 import trustme
 
+from bench.admission import Admission
+from bench.budget import Budget, Limits
 from bench.clients import Client, Settings, make_client
 from bench.key import Key
+from bench.manners import Manners
 from bench.model import Connection, Endpoint, Sample, Trial
 from bench.plan import make_plan
 from bench.probe import Bench, Stop, measure
@@ -27,6 +30,12 @@ from tests.faults.judge import HANG_S, Seen, latency_problems, outcome_problems
 from tests.faults.places import PLACES
 from tests.faults.stage import HEALTHY, Setting, Stage, on_stage
 from tests.faults.trust import HOST, Contexts
+
+
+def _impatient() -> Admission:
+    """For servers that say "later", and are asked again at once."""
+    return Admission(Budget(Limits(), lambda _: 0.0), Manners(longest_pause_s=0.0))
+
 
 SHORT_S, LONG_S = 3.0, 20.0
 """Deadlines of cases that end with theirs, and of those that must not come near it."""
@@ -116,7 +125,7 @@ class Lane:
         )
         with on_stage(HEALTHY, self._setting()) as healthy:
             self._endpoints["healthy"] = self._endpoint("healthy", healthy.address)
-            for sample in measure(bench, self._trials(cases), Stop()):
+            for sample in measure(bench, self._trials(cases), Stop(), admission=_impatient()):
                 self._latest.append(sample)
 
     def _make_client(self, name: str) -> Client:
