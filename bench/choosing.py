@@ -23,6 +23,11 @@ PROBES = 5
 warm it: what is network costs nothing to know, and streams do not carry the server's own word."""
 
 
+PAUSE_MS = 250.0
+"""What a race waits between two requests, unless told otherwise: spells of spillover and failure
+last for seconds, and rounds that all fall into one know nothing of the others."""
+
+
 class Contest:
     """A race that is being run: gives the trials that it still needs, and takes their samples."""
 
@@ -134,7 +139,7 @@ def choose(
     ``rules`` say what counts as equal and when to stop; a request that takes longer than the plan's
     timeout is a failure. Raises what `contend` raises.
     """
-    plan, where = plan or Plan(), where or Where()
+    plan, where = plan or Plan(pause_ms=PAUSE_MS), where or Where()
     rules = replace(rules or RaceRules(), timeout_ms=plan.timeout_s * 1000)
     plan = replace(plan, rounds=rules.cap)
     with open_catalogue(plan, where) as catalogue:

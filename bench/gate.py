@@ -20,7 +20,7 @@ from bench import foreign
 from bench.errors import NotEnoughData, PlanError
 from bench.frame import tidy
 from bench.history import StoredBatch, batches, find
-from bench.loading import load
+from bench.loading import load, load_runs
 from bench.model import Caution, Plan
 from bench.objective import parse_objective
 from bench.plan import make_plan
@@ -185,6 +185,20 @@ def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
     before, now = _plan(past.run), _plan(run)
     changed = [name for name in _SAME_PLAN if getattr(before, name, 0) != getattr(now, name, 0)]
     return f"another plan: {', '.join(changed)} changed" if changed else ""
+
+
+def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:
+    """The rows of the newest run and of all that is comparable with it; and what was left out.
+
+    A path that is no results folder is read as it is. Raises StoreError when nothing can be read.
+    """
+    known = batches(results) if results.is_dir() else []
+    if len(known) < 2:
+        return load(results), {}
+    newest = known[-1].heads[-1].run
+    reasons = {one.name: incomparable(_of_batch(one), newest) for one in known}
+    fit = [folder for one in known if not reasons[one.name] for folder in one.folders]
+    return load_runs(fit), {name: reason for name, reason in reasons.items() if reason}
 
 
 def judge(candidate: Candidate, confirmation: Batch | None = None) -> tuple[Verdict, ...]:

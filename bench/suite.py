@@ -5,6 +5,9 @@
 asks a local fleet; with a key, ``--regionbench-catalogue xai`` asks the service. Needs
 ``pip install 'regionbench[pytest]'``. See ``--regionbench-…`` in ``pytest --help``, and
 `bench.pytest_plugin` for what is timed and what becomes of failures.
+
+Benchmarks follow each other: each stands against its own past (``regionbench gate latency.json``).
+To set endpoints against each other, ask them in the same rounds: ``regionbench run``.
 """
 
 from __future__ import annotations

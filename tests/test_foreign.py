@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
@@ -118,6 +118,15 @@ def test_unreadable_parts_are_left_out_and_told(tmp_path: Path) -> None:
     assert any("plain has 7 unreadable rows" in text for text in told)
 
 
+def test_a_damaged_description_of_the_run_is_left_out_and_told(tmp_path: Path) -> None:
+    """The rows do not depend on it."""
+    document = ours(rounds=5)
+    document["regionbench"]["preflight"] = [None]
+    df = bench.load(saved(tmp_path / "a.json", document))
+    assert len(df) == 24
+    assert [caution["code"] for caution in df.attrs["cautions"]] == ["run_json_unreadable"]
+
+
 def test_a_folder_gives_its_runs_and_files_in_the_order_of_their_beginning(
     tmp_path: Path,
 ) -> None:
@@ -170,6 +179,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=25)  # a summary each
 @given(data=st.data())
 def test_a_lying_file_is_read_or_refused_and_nothing_else(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

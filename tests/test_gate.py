@@ -6,8 +6,13 @@ import datetime as dt
 import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -15,6 +20,7 @@ import pytest
 from bench.cli import main
 from bench.gate import CONFIRMATIONS, confirmation_plan, find_candidate, judge, stored
 from bench.model import Check, Message, Plan
+from bench.simulator import Fleet
 from bench.store import RunWriter
 from tests.store_kit import run, sample
 
@@ -27,9 +33,11 @@ Day = Callable[..., Path]
 def write_day(results: Path, number: int, **changes: Any) -> Path:
     """The run folder of day ``number``: sixty rounds of two endpoints, ±2 % from day to day.
 
-    ``slow`` multiplies near's times, ``failing`` is its share of failures; others change run.json.
+    ``slow`` multiplies near's times, ``failing`` is its share of failures, ``names`` rename the
+    two; others change run.json.
     """
     slow, failing = changes.pop("slow", 1.0), changes.pop("failing", 0.0)
+    names = changes.pop("names", {"near": "near", "far": "far"})
     rng, name = random.Random(number), changes.pop("run_id", f"day-{number:02}")
     plan = changes.pop("plan", Plan(catalogue="nowhere.toml", rounds=ROUNDS, batch=name))
     began = (START + dt.timedelta(days=number)).isoformat(timespec="microseconds")
@@ -47,8 +55,9 @@ def write_day(results: Path, number: int, **changes: Any) -> Path:
                     seq,
                     run_id=name,
                     round=seq // 2,
-                    endpoint=endpoint,
+                    endpoint=names[endpoint],
                     warmup=False,
+                    model=about.model,
                     started_at=began,
                     ttft_ns=None if bad else round(ms * 1e6),
                     outcome="server_error" if bad else "ok",
@@ -114,18 +123,24 @@ def test_a_usual_day_passes_and_says_what_it_could_have_seen(
 def test_a_suspect_is_open_until_it_is_measured_once_more(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without confirmation exit 3, with the command; with one that agrees 1, else 0."""
+    """Exit 3, with the command that confirms."""
     write_day(results, 12, slow=1.3)
     code, document, _ = gate(capsys, "--history", results, "--no-confirm")
     assert (code, states(document)["near p50"]) == (3, "inconclusive")
     (told,) = [c for c in document["verdicts"][0]["cautions"] if c["code"] == "unconfirmed"]
     assert f"`regionbench gate day-12 --history {results}`" in told["advice"]
-    for slow, expected, state in ((1.3, 1, "regressed"), (1.0, 0, "ok")):
-        write_day(results / CONFIRMATIONS, 13, slow=slow, run_id=f"again-{slow}")
-        words = ("--history", results, "--confirmation", f"again-{slow}")
-        code, document, _ = gate(capsys, *words)
-        assert (code, states(document)["near p50"]) == (expected, state)
-        assert states(document)["far p50"] == "ok"
+
+
+@pytest.mark.parametrize(("slow", "expected", "state"), [(1.3, 1, "regressed"), (1.0, 0, "ok")])
+def test_a_fresh_measurement_decides_about_a_suspect(
+    results: Path, capsys: pytest.CaptureFixture[str], slow: float, expected: int, state: str
+) -> None:
+    """Regressed is what was slow twice; the others' cells stay what they were."""
+    write_day(results, 12, slow=1.3)
+    write_day(results / CONFIRMATIONS, 13, slow=slow, run_id="again")
+    code, document, _ = gate(capsys, "--history", results, "--confirmation", "again")
+    assert (code, states(document)["near p50"]) == (expected, state)
+    assert states(document)["far p50"] == "ok"
 
 
 def test_what_cannot_be_confirmed_stays_suspect_and_says_why(
@@ -137,6 +152,31 @@ def test_what_cannot_be_confirmed_stays_suspect_and_says_why(
     assert code == 3
     (told,) = [c for c in document["verdicts"][0]["cautions"] if c["code"] == "unconfirmed"]
     assert "nowhere.toml" in told["text"]
+
+
+@pytest.mark.timeout(300)  # two processes and a run that is really under way
+def test_ctrl_c_while_confirming_still_says_what_is_known(fleet: Fleet, tmp_path: Path) -> None:
+    """Exit 130; the suspects stay suspects, and one more command confirms them."""
+    names = {"near": "us-east-1", "far": "us"}
+    plan = Plan(catalogue=str(fleet.catalogue), model="grok-4.3", rounds=500)
+    for number in range(1, 13):
+        slow = 1.5 if number == 12 else 1.0
+        write_day(tmp_path, number, plan=plan, model="grok-4.3", slow=slow, names=names)
+    command = [sys.executable, "-m", "bench", "gate", "--history", str(tmp_path), "--no-calibrate"]
+    with subprocess.Popen(command, text=True, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("501 requests"):
+                break
+        rows = f"{CONFIRMATIONS}/*/samples.jsonl"
+        while not any(file.stat().st_size for file in tmp_path.glob(rows)):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    said = " ".join(out.split())
+    assert "Suspect and not measured once more: us-east-1; the measurement was interrupted" in said
+    assert "Undecided: 2 of 6 cells: suspect" in said
 
 
 def test_an_endpoint_that_fails_every_time_is_regressed(
@@ -355,3 +395,14 @@ def test_a_plan_that_is_nonsense_does_not_stop_the_gate(results: Path, plan: Any
     path.write_text(json.dumps(json.loads(path.read_text()) | {"plan": plan}))
     candidate = find_candidate(results, "day-11")
     assert judge(candidate)[0].judged
+
+
+def test_comparisons_go_to_the_same_places(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One table of outputs for gate and compare."""
+    file = tmp_path / "compare.xml"
+    days = (str(results / "day-01"), str(results / "day-02"))
+    main(["compare", *days, "--output", f"junit={file}", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert file.read_text().count("<testcase") == len(document["verdict"]["judged"])

@@ -43,7 +43,11 @@ def frame() -> pd.DataFrame:
     return tidy(table, [run()])
 
 
-@pytest.mark.parametrize("name", PLOTS)
+_OF_ONE_RUN = [name for name in PLOTS if name != "trend"]
+"""A trend is of several: tests/test_plots_trend.py."""
+
+
+@pytest.mark.parametrize("name", _OF_ONE_RUN)
 def test_title_is_a_finding_and_subtitle_says_n_window_and_method(
     name: str, frame: pd.DataFrame
 ) -> None:
@@ -58,7 +62,7 @@ def test_title_is_a_finding_and_subtitle_says_n_window_and_method(
     assert "(simulated)" in text
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", _OF_ONE_RUN)
 def test_units_stand_at_the_axis(name: str, frame: pd.DataFrame) -> None:
     """Milliseconds, in words."""
     assert "(ms)" in _texts(PLOTS[name](frame))

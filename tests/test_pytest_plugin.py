@@ -71,7 +71,9 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", *words]
+    unused = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "timeout")
+    without = [word for name in unused for word in ("-p", f"no:{name}")]
+    return [sys.executable, "-W", "error", "-m", "pytest", *without, *words]
 
 
 def environment() -> dict[str, str]:
@@ -177,11 +179,15 @@ def test_who_fails_every_time_stays_in_the_file_and_looks_slow(half: Fleet, tmp_
     done = one(tmp_path, half, "'out', rounds=4", "--regionbench-timeout=3s")
     assert done.returncode == 0, done.stdout
     assert "ANSWERED False FAILED 4 OF 4" in done.stdout
-    assert "out (chat, warm, httpx): 4 of 4 requests failed: capacity 4" in done.stdout
+    assert "out (chat, warm, httpx): 4 of 4 requests failed: server_error 4" in done.stdout
     benchmark = only(tmp_path)
     assert benchmark["stats"]["data"] == [3.0] * 4
     told = benchmark["extra_info"]["regionbench"]
-    assert (told["state"], told["failed"], told["outcomes"]) == ("all failed", 4, {"capacity": 4})
+    assert (told["state"], told["failed"], told["outcomes"]) == (
+        "all failed",
+        4,
+        {"server_error": 4},
+    )
     cell = next(cell for cell in summarise(bench.load(tmp_path / "out.json")).cells if cell.n)
     assert (cell.endpoint, cell.failures.share) == ("out", 1.0)
 
@@ -221,6 +227,7 @@ def test_an_interrupt_keeps_what_was_measured(half: Fleet, tmp_path: Path) -> No
         process.wait(30)
     benchmark = only(tmp_path)
     measured = bench.load(tmp_path / "out.json")
+    assert measured.attrs["runs"][0]["status"] == "interrupted"
     counted = int((~measured["warmup"]).sum())
     assert counted >= 4
     assert len(benchmark["stats"]["data"]) in (counted, counted - 1)
@@ -248,6 +255,24 @@ def test_the_suite_saves_compares_and_draws(half: Fleet, tmp_path: Path) -> None
     measured = df[~df["warmup"]].groupby(["run_id", "endpoint", "kind"], observed=True).size()
     assert measured.to_list() == [3] * 8
     assert df.attrs["cautions"] == []
+
+
+def test_by_default_a_fleet_runs_for_the_session_and_is_gone_after_it(tmp_path: Path) -> None:
+    """No option, no key, no file left behind."""
+    (tmp_path / "tmp").mkdir()
+    words = ("--pyargs", "bench.suite", "-k", "edge", "--regionbench-rounds=1")
+    done = subprocess.run(
+        command(*words, "--benchmark-json=out.json"),
+        cwd=tmp_path,
+        env=environment() | {"TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stdout
+    assert bench.load(tmp_path / "out.json").attrs["runs"][0]["provider"] == "fleet"
+    assert list((tmp_path / "tmp").glob("regionbench-*")) == []
 
 
 def test_benchmarks_share_no_round(half: Fleet, tmp_path: Path) -> None:
@@ -295,7 +320,9 @@ def test_a_wrong_call_is_one_sentence(
     arguments: str, sentence: str, half: Fleet, tmp_path: Path
 ) -> None:
     """It fails that test, without a traceback through the plugin."""
-    done = one(tmp_path, half, arguments, "--regionbench-kinds=edge")
+    (tmp_path / "test_one.py").write_text(ONE.format(arguments=arguments))
+    own = f"--regionbench-catalogue={half.catalogue}"
+    done = run(tmp_path, "test_one.py", own, "--regionbench-kinds=edge")
     assert done.returncode == 1
     assert f"regionbench: {sentence}" in done.stdout
     assert "Traceback" not in done.stdout
@@ -311,10 +338,9 @@ def test_who_does_not_use_it_does_not_pay(tmp_path: Path) -> None:
         "    assert ours == {'bench', 'bench.pytest_plugin'}\n"
         "    assert not {'pandas', 'numpy', 'httpx', 'pydantic', 'httpcore'} & set(sys.modules)\n"
     )
-    others = ("-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:anyio")
     assert [entry.value for entry in entry_points(group="pytest11", name="bench.pytest_plugin")]
     for more in ((), ("-p", "no:benchmark")):
-        done = run(tmp_path, "test_mine.py", *others, *more)
+        done = run(tmp_path, "test_mine.py", *more)
         assert done.returncode == 0, done.stdout
 
 

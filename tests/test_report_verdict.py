@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bench.report.verdict as verdict_outputs
 from bench.report.verdict import OUTPUTS, words
 from bench.report.verdict.annotate import MOST, command
 from bench.report.verdict.step_summary import BYTES
@@ -41,6 +43,10 @@ def test_golden(name: str) -> None:
     if os.environ.get("REGIONBENCH_GOLDEN"):
         path.write_text(found, "utf-8")
     assert found == path.read_text("utf-8")
+
+
+validators: Any = importlib.import_module("jsonschema_rs")  # comes with schemathesis, untyped
+SCHEMA = json.loads((Path(verdict_outputs.__file__).parent / "schema.json").read_text("utf-8"))
 
 
 _values = st.none() | st.floats(0, 1e6) | st.just(float("inf"))
@@ -77,7 +83,10 @@ def test_whatever_was_judged_every_output_can_say_it(verdicts: list[Verdict]) ->
         assert not re.search(r"\b(NaN|nan|None|inf|Infinity)\b", text), name
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", text), name
         assert name == "json" or "\u2028" not in text, name
-    assert json.loads(OUTPUTS["json"](verdicts))["sentence"] == words.sentence(verdicts)
+    document = json.loads(OUTPUTS["json"](verdicts))
+    assert document["sentence"] == words.sentence(verdicts)
+    assert validators.is_valid(SCHEMA, document)
+    assert not validators.is_valid(SCHEMA, {**document, "passed": "yes"})
     json.loads(OUTPUTS["github-action-benchmark"](verdicts))
 
 
@@ -214,6 +223,10 @@ def test_ranges_are_written_as_github_action_benchmark_parses_them() -> None:
         ((OK,), "No regression in 1 cell against 14 past runs; a rise of 19 % in p50"),
         ((OK, REGRESSED), "Regressed: eu-west-1 p50, 512 ms → 671 ms (+31 %), confirmed"),
         ((OK, BROKEN), "Regressed: us p90, 690 ms → > timeout."),
+        (
+            (replace(BROKEN, objective="ttft.p90 <= 1s"),),
+            "Regressed: us ttft.p90 <= 1s, measured > timeout.",
+        ),
         ((OK, SUSPECT), "Undecided: us-west-2 p90: suspect and not confirmed"),
         ((OK, GONE, SUSPECT), "Undecided: eu-west-2 p50: not measured: dns_fail; 1 other reason."),
     ],

@@ -16,7 +16,7 @@ from scipy.stats import fisher_exact
 
 from bench.errors import NotEnoughData
 from bench.frame import tidy
-from bench.stats.race import Race, RaceRules, fixed_plan_requests, replay
+from bench.stats.race import Race, RaceRules, fixed_plan_requests, replay, spell_worth
 from bench.stats.race_scores import column_medians, robust_scores
 from bench.stats.race_strict import mixture_p
 from bench.stats.race_verdict import RaceVerdict
@@ -191,6 +191,20 @@ def test_who_fails_more_than_a_tenth_is_hardly_ever_named(rate: float) -> None:
     best = [run(one).best for one in rounds]
     assert best.count(NAMES[0]) <= 5
     assert best.count(NAMES[1]) >= 25
+
+
+def test_failures_that_come_in_spells_are_worth_only_a_part_of_their_number() -> None:
+    """Ten in a row, four times: a fifth or less; scattered or none at all: all of it."""
+    rounds = np.full((160, 2), 100.0)
+    assert spell_worth(rounds) == 1.0
+    rounds[::16, 0] = math.inf
+    assert spell_worth(rounds) == 1.0
+    rounds[:, 0] = 100.0
+    for start in (0, 40, 80, 120):
+        rounds[start : start + 10, 0] = math.inf
+    assert spell_worth(rounds) < 0.2
+    rounds[50:, 1] = math.nan
+    assert 0 < spell_worth(rounds) < 0.2
 
 
 def test_failures_put_an_endpoint_out_for_good() -> None:

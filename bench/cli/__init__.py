@@ -14,6 +14,8 @@ COMMANDS = {
     "routing": "Where the global endpoint sends requests: shares per region",
     "compare": "Is B slower than A? Endpoints, clients, models, arms, or two stored runs",
     "gate": "Did it get slower? A run against its history and objectives, for CI",
+    "calibrate": "How often the gate would be wrong on your rows, and what it would find",
+    "history": "Stored runs: list, tag, prune, export, import",
     "report": "Turn a stored run into report.html and report.md",
     "plot": "Draw one picture of a stored run",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",

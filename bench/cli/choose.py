@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.choice import decide_stored, explain
-from bench.choosing import contend
+from bench.choosing import PAUSE_MS, contend
 from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
@@ -49,11 +49,15 @@ def choose(
     """Which endpoint should I use from here? Asks round by round, only whose answer is still open,
     and stops when it knows. With RUN: the same rule on stored rounds, nothing is sent.
 
+    It waits 250 ms between two requests (--pause), because spillover and failures come in spells.
+
     Exits 3 when it is undecided: then no endpoint is named.
     """
     where = where_from(given)
     if run is not None:
         return _offline(run, _rules(within, target, cap, strict, 60.0), as_json)
+    if given.get("pause_ms") is None and given.get("rate") is None:
+        given["pause_ms"] = PAUSE_MS / 1000
     plan = dataclasses.replace(plan_from(None, given), rounds=cap)
     rules = _rules(within, target, cap, strict, plan.timeout_s)
     with open_catalogue(plan, where) as catalogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from bench.cli.options import (
     where_from,
 )
 from bench.cli.shell import print_json, tell
+from bench.cli.verdicts import output_options, publish
 from bench.errors import INTERRUPTED, OK, REGRESSED, UNDECIDED, NothingMeasured
 from bench.plan import check_plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare
@@ -34,12 +36,14 @@ ROUNDS = 100
 @click.argument("a")
 @click.argument("b")
 @click.option("--run", help="Compare within this stored run or batch; nothing is sent.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@output_options
 @catalogue_options
 @plan_options
 @batch_options
 @place_options
-def compare(a: str, b: str, run: str | None, as_json: bool, **given: Any) -> int:
+def compare(
+    a: str, b: str, run: str | None, outputs: dict[str, Path], as_json: bool, **given: Any
+) -> int:
     """Is B slower than A? Two endpoints, clients, models or arms, measured now in the same rounds
     (100, unless --rounds says otherwise), or taken from --run.
 
@@ -52,11 +56,12 @@ def compare(a: str, b: str, run: str | None, as_json: bool, **given: Any) -> int
 
     where = where_from(given)
     if run is not None:
-        return _tell(compare_stored(_stored(run, where.results), a, b), as_json, run)
+        return _tell(compare_stored(_stored(run, where.results), a, b), outputs, as_json, run)
     if (two := _two_runs(a, b, where.results)) is not None:
-        return _tell(two, as_json, None)
+        return _tell(two, outputs, as_json, None)
     finished = _measure(a, b, where, given)
-    code = _tell(compare_stored(finished.frame(), a, b), as_json, str(finished.folder))
+    found = compare_stored(finished.frame(), a, b)
+    code = _tell(found, outputs, as_json, str(finished.folder))
     return INTERRUPTED if finished.status == "interrupted" else code
 
 
@@ -109,9 +114,10 @@ def _known(results: Path) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _tell(found: Comparison, as_json: bool, rows: str | None) -> int:
+def _tell(found: Comparison, outputs: Mapping[str, Path], as_json: bool, rows: str | None) -> int:
     from bench.report.verdict import versus
 
+    publish((found.verdict,), outputs)
     if as_json:
         print_json({**found.to_dict(), "rows": rows})
     else:

@@ -12,7 +12,7 @@ import click
 
 from bench.cli.confirming import Fresh, measure, stored, unconfirmed, waiting
 from bench.cli.options import machine_options
-from bench.cli.shell import tell
+from bench.cli.shell import print_json, tell
 from bench.cli.verdicts import exit_code, output_options, publish
 from bench.errors import INTERRUPTED
 from bench.model import Caution
@@ -20,6 +20,7 @@ from bench.prepare import Where
 
 if TYPE_CHECKING:
     from bench.gate import Candidate
+    from bench.report.verdict import Verdicts
     from bench.stats.verdict import Verdict
 
 
@@ -73,8 +74,19 @@ def gate(
         )
         verdicts = judge(candidate, fresh.batch)
     verdicts = (_with(verdicts[0], fresh.told), *verdicts[1:])
-    publish(verdicts, outputs, as_json=as_json, more={"left_out": dict(candidate.left_out)})
+    publish(verdicts, outputs)
+    _show(verdicts, candidate, as_json)
     return INTERRUPTED if fresh.interrupted else exit_code(verdicts)
+
+
+def _show(verdicts: Verdicts, candidate: Candidate, as_json: bool) -> None:
+    """On stdout; the sentence comes last."""
+    from bench.report.verdict import OUTPUTS, document
+
+    if as_json:
+        print_json({**document(verdicts), "left_out": dict(candidate.left_out)})
+    else:
+        print(OUTPUTS["text"](verdicts), end="")
 
 
 def _with(verdict: Verdict, told: Sequence[Caution]) -> Verdict:

@@ -36,6 +36,9 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
         _tell_summary(summary, df)
         tell(f"\nRows:   {finished.folder}")
         tell(f"Report: {files['html']}")
+        if len(plan.arms) > 1:
+            first, second, *_ = plan.arms
+            tell(f"Arms:   regionbench compare {first} {second} --run {finished.folder}")
     return _exit_code(finished, prepared, df)
 
 

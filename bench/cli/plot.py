@@ -20,7 +20,8 @@ from bench.errors import UsageError
     help="PNG, SVG or PDF file; default: NAME.png.",
 )
 def plot(run: Path, name: str, output: Path | None) -> None:
-    """Draw the picture NAME (ecdf, ridgeline, phases, timeline, difference) of the stored RUN."""
+    """Draw the picture NAME (ecdf, ridgeline, phases, timeline, difference, ...) of the stored
+    RUN. `trend` is of a folder of runs: regionbench plot results trend."""
     from bench.loading import load
     from bench.plots import PLOTS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import tell
 from bench.errors import OK, REGRESSED, UNDECIDED, UNMEASURABLE, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -51,30 +51,17 @@ def _targets(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> d
     return found
 
 
-def publish(
-    verdicts: Verdicts, outputs: Mapping[str, Path], *, as_json: bool, more: Mapping[str, Any]
-) -> None:
-    """Files first, then what GitHub shows, then stdout, where the sentence comes last.
+def publish(verdicts: Verdicts, outputs: Mapping[str, Path]) -> None:
+    """The files that were asked for, and what GitHub shows of its own accord.
 
-    ``more`` are further keys of the JSON document on stdout. Raises StoreError for a file that
-    cannot be written.
+    The runner reads commands from stderr as well, which leaves stdout to the results. Raises
+    StoreError for a file that cannot be written.
     """
-    from bench.report.verdict import OUTPUTS, document
+    from bench.report.verdict import OUTPUTS
 
     for name, file in outputs.items():
         _write(file, OUTPUTS[name](verdicts))
         tell(f"Wrote {file}")
-    _to_github(verdicts)
-    if as_json:
-        print_json({**document(verdicts), **more})
-    else:
-        print(OUTPUTS["text"](verdicts), end="")
-
-
-def _to_github(verdicts: Verdicts) -> None:
-    """The runner reads commands from stderr as well, which leaves stdout to the results."""
-    from bench.report.verdict import OUTPUTS
-
     if os.environ.get("GITHUB_ACTIONS") == "true":
         tell(OUTPUTS["annotations"](verdicts).rstrip("\n"))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

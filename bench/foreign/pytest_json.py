@@ -7,14 +7,17 @@ any project can be compared by the same rules.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bench.errors import StoreError
-from bench.model import SCHEMA_VERSION, Caution
+from bench.model import SCHEMA_VERSION, Caution, Run
 from bench.store import StoredRun, disk
 from bench.store.lines import Row, completed
 from bench.units import NS_PER_S
@@ -22,6 +25,7 @@ from bench.units import NS_PER_S
 _MARK = b'"machine_info"'
 _NAME = "pytest-benchmark"
 _LONGEST_S = 1e9
+_run_type = TypeAdapter(Run)
 _AGAIN = "write it again with --benchmark-json, or remove it"
 
 
@@ -36,6 +40,9 @@ def read(path: Path) -> StoredRun:
     document = _document(path, data)
     run = _run(document, data)
     rows, told = list[Row](), list[Caution]()
+    if document.get("regionbench") and run["provider"] == _NAME:
+        text = f"{path}: its description of the run was edited or damaged, and left out."
+        told.append(Caution("run_json_unreadable", text, "The rows are read as they are."))
     for benchmark in document["benchmarks"]:
         name = str(benchmark.get("fullname") or benchmark.get("name"))
         found, lost = _rows(benchmark, name, run, len(rows))
@@ -90,10 +97,15 @@ def _run(document: Mapping[str, Any], data: bytes) -> dict[str, Any]:
         "status": "complete",
         "schema_version": SCHEMA_VERSION,
     }
-    ours = _table(document, "regionbench")
-    if not isinstance(ours.get("run_id"), str):
-        ours = {}
-    return {**known, **ours}
+    return {**known, **_described(_table(document, "regionbench"))}
+
+
+def _described(ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The run as our plugin described it; nothing where that was edited beyond use."""
+    try:
+        return dataclasses.asdict(_run_type.validate_python(ours))
+    except (ValidationError, RecursionError):
+        return {}
 
 
 def _rows(

@@ -20,6 +20,7 @@ from bench.plots.routing import routing
 from bench.plots.spillover import spillover
 from bench.plots.style import finding
 from bench.plots.timeline import timeline
+from bench.plots.trend import trend
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "ecdf": ecdf,
@@ -30,6 +31,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "routing": routing,
     "spillover": spillover,
     "race": race,
+    "trend": trend,
 }
 
 __all__ = [
@@ -45,4 +47,5 @@ __all__ = [
     "timeline",
     "to_png",
     "to_svg",
+    "trend",
 ]

@@ -164,6 +164,9 @@ class Timer:
         pedantic: Callable[..., None] = self._benchmark.pedantic
         try:
             pedantic(ask, setup=self._clock.reset, rounds=rounds, iterations=1, warmup_rounds=0)
+        except KeyboardInterrupt:
+            self._venue.interrupted = True
+            raise
         finally:
             source.close()
         if timed.failed:

@@ -47,6 +47,7 @@ class Venue:
         self._bench = bench_for(prepared, self.run.run_id)
         self._seqs = itertools.count()
         self._rounds = itertools.count()
+        self.interrupted = False
         self._sent: Counter[str] = Counter()
         self._usd = 0.0
 
@@ -119,8 +120,8 @@ class Venue:
 
     def document(self) -> dict[str, Any]:
         """What a ``run.json`` would say of this session, now that it is over."""
-        sent = self._sent.total()
-        run = replace(self.run, status="complete", finished_at=utc_text(), scheduled=sent)
+        status, sent = "interrupted" if self.interrupted else "complete", self._sent.total()
+        run = replace(self.run, status=status, finished_at=utc_text(), scheduled=sent)
         return runfile.document(run)
 
     def words(self) -> str:

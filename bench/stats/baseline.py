@@ -8,6 +8,7 @@ baseline, and that is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -15,12 +16,11 @@ from statistics import median
 from bench.model import Caution
 from bench.stats.batches import Batch, BatchCell, batch, batches
 from bench.stats.corrections import benjamini_hochberg
-from bench.stats.looks import ALWAYS, Look
-from bench.stats.predict import FEWEST, detectable_back, look_back
+from bench.stats.looks import ALWAYS, TIMED_OUT, Look
+from bench.stats.predict import FDR, FEWEST, detectable_back, look_back
 from bench.stats.strata import Stratum, order
 from bench.stats.verdict import Judged, Measure, State, Verdict
 
-FDR = 0.10
 CONFIRM_ALPHA = 0.05
 RECENT = 20
 """Past batches that count: the reference's error rates are measured for 12 to 20, and what a
@@ -70,7 +70,10 @@ def against(past: Sequence[Batch], new: Batch, confirmation: Batch | None = None
     cases = [case for key in _keys(past, new) for case in _cases(key, past, new, confirmation)]
     tested = [case.look.p for case in cases if case.look.p is not None]
     adjusted = iter(benjamini_hochberg(tested))
-    judged = tuple(_judged(case, None if case.look.p is None else next(adjusted)) for case in cases)
+    judged = tuple(
+        _judged(case, None if case.look.p is None else next(adjusted), len(tested))
+        for case in cases
+    )
     return Verdict(
         "history", f"{len(past)} past runs", new.name, False, judged, tuple(_cautions(past, new))
     )
@@ -110,10 +113,10 @@ def _look(past: Sequence[BatchCell], new: BatchCell | None, measure: Measure, dr
     return Look(measure, 0, len(past), observed=observed, untold=untold)
 
 
-def _judged(case: Case, adjusted: float | None) -> Judged:
+def _judged(case: Case, adjusted: float | None, cells: int) -> Judged:
     look = case.look
     state, confirmed, reason = _settled(case, adjusted)
-    seen = detectable_back(look, case.past) if state == "ok" else None
+    seen = detectable_back(look, case.past, cells) if state == "ok" else None
     if state == "ok" and seen is None:
         state, reason = "inconclusive", "nothing could have been seen: too few requests"
     return Judged(
@@ -178,7 +181,8 @@ def _confirmed(case: Case) -> Settled:
     if fresh.p is None:
         return "inconclusive", None, f"suspect, and measured once more in vain: {fresh.untold}"
     if fresh.p < CONFIRM_ALPHA:
-        return "regressed", True, "beyond its history, in a fresh measurement too"
+        timed_out = f"; {TIMED_OUT}" if case.look.observed == math.inf else ""
+        return "regressed", True, f"beyond its history, in a fresh measurement too{timed_out}"
     return "ok", False, "suspect at first, not in a fresh measurement"
 
 
@@ -187,6 +191,10 @@ _ONCE_MORE = "measure it once more, in fresh rounds, and judge again with that a
 
 def _cautions(past: Sequence[Batch], new: Batch) -> list[Caution]:
     found = []
+    if not new.cells:
+        text = f"No request of {new.name} counts: nothing was judged but what is missing."
+        advice = "`regionbench doctor` says what can be reached."
+        found.append(Caution("nothing_measured", text, advice))
     if new.sittings < SITTINGS:
         text = (
             f"{new.name} was measured in {new.sittings} sittings: what drifts for hours is in it."

@@ -75,15 +75,18 @@ def batch(df: pd.DataFrame, name: str) -> Batch:
 def batches(df: pd.DataFrame) -> list[Batch]:
     """The batches of a frame in order of time: runs whose plans name the same batch are one."""
     runs = runs_of(df)
-    named = {str(run.get("run_id")): _batch_name(run) for run in runs}
+    named = {str(run.get("run_id")): batch_of(run) for run in runs}
     ids = df["run_id"].astype("string").fillna("")
     names = ids.map(lambda run_id: named.get(str(run_id), str(run_id)))
     first = df["started_at"].groupby(names).min().sort_values()
     return [batch(_with_runs(df[names == name], runs), str(name)) for name in first.index]
 
 
-def _batch_name(run: Mapping[str, Any]) -> str:
-    return str((run.get("plan") or {}).get("batch") or run.get("run_id"))
+def batch_of(run: Mapping[str, Any]) -> str:
+    """The batch that a run belongs to, of its run.json: its own id where its plan names none."""
+    plan = run.get("plan")
+    named = plan.get("batch") if isinstance(plan, Mapping) else None
+    return named if isinstance(named, str) and named else str(run.get("run_id") or "")
 
 
 def _with_runs(df: pd.DataFrame, runs: list[Mapping[str, Any]]) -> pd.DataFrame:

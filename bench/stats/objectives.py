@@ -132,15 +132,15 @@ def _detectable(found: Estimate) -> float | None:
 
 
 def _rate_held(found: Rate, bound: float) -> Held:
-    def missed(k: int) -> bool:
-        low = rate(k, found.n).low
-        return low is not None and low > bound
-
-    seen = smallest_seen(found.n, missed) if found.n else None
-    few = found.n * bound < 1 and bound > 0 and not missed(found.failed)
+    seen = smallest_seen(found.n, lambda k: _missed(rate(k, found.n), bound))
+    few = found.n * bound < 1 and bound > 0 and not _missed(found, bound)
     untold = f"n too small: {100 * bound:g} % of {found.n} requests is less than one" if few else ""
     rise = None if seen is None else max(0.0, seen - bound)
     return Held(found.share, found.low, found.high, rise, untold)
+
+
+def _missed(found: Rate, bound: float) -> bool:
+    return found.low is not None and found.low > bound
 
 
 def _judged(wanted: Objective, name: str, stratum: Stratum, n: int, held: Held) -> Judged:

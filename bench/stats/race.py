@@ -19,12 +19,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr
+from scipy.special import betainc
 from scipy.stats import hypergeom
 
 from bench.errors import NotEnoughData
 from bench.stats.metrics import countable
 from bench.stats.pairs import table
+from bench.stats.quantiles import Values
 from bench.stats.race_end import Counts, Facts, conclude, counts
 from bench.stats.race_scores import FEWEST, Flags, Judge, Look, Margin, judge_median
 from bench.stats.race_strict import judge_strict
@@ -190,9 +191,32 @@ class Race:
         return np.asarray(open_ & self._fit)
 
     def _answers(self, leader: int) -> bool:
-        """Whether the leader was shown to answer: so few failures are unlikely at a tenth."""
+        """Whether the leader was shown to answer: so few failures are unlikely at a tenth.
+
+        The binomial distribution by its incomplete beta function, because failures that come in
+        spells are worth only a part of their number.
+        """
         failed, asked = counts(self._ms[: self._rounds])
-        return bool(bdtr(failed[leader], asked[leader], UNFIT_SHARE) <= SHOWN)
+        worth = spell_worth(self._ms[: self._rounds])
+        k, n = worth * failed[leader], worth * asked[leader]
+        return bool(k < n and betainc(n - k, k + 1, 1 - UNFIT_SHARE) <= SHOWN)
+
+
+def spell_worth(ms: Values) -> float:
+    """The share of rounds, shape (rounds, endpoints), that says something new about failures.
+
+    (1 − ρ)/(1 + ρ), with ρ the correlation of an endpoint's failing in one round and in the next,
+    over all endpoints: 1 where failures are scattered or there are none.
+
+    Source: G. Box, G. Jenkins and G. Reinsel, Time Series Analysis, 4th ed. (2008), § 2.1.6, for an
+    autoregression of order one.
+    """
+    asked = ~np.isnan(ms)
+    share = np.isinf(ms).sum(axis=0) / np.maximum(asked.sum(axis=0), 1)
+    apart = np.where(asked, np.isinf(ms) - share, 0.0)
+    spread = float((apart**2).sum())
+    rho = float((apart[1:] * apart[:-1]).sum()) / spread if spread else 0.0
+    return (1 - max(rho, 0.0)) / (1 + max(rho, 0.0))
 
 
 def _fails_more(failed: Counts, asked: Counts, others: Counts, of: Counts) -> Flags:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy.special import betaincinv
 from scipy.stats import binomtest, hypergeom
@@ -55,21 +57,19 @@ def fails_more(one: Rate, other: Rate) -> bool:
     return fisher(one.failed, one.n, other.failed, other.n) < FISHER_ALPHA
 
 
+@lru_cache(maxsize=100_000)
 def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
     """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
     both = failed + other_failed
     return float(hypergeom.sf(failed - 1, n + other_n, both, n))
 
 
-def smallest_seen(n: int, found: Callable[[int], bool]) -> float | None:
-    """The failure share that is found in ``n`` requests with a chance of 80 %; None: none is.
+def smallest_seen(n: int, alarms: Callable[[int], bool]) -> float | None:
+    """The failure share that ``n`` requests show with a chance of 80 %; None: none.
 
-    ``found`` says whether so many failures would be an alarm, and goes on saying so for more. The
-    share at which the fewest such k, or more, are seen so often is a quantile of
+    ``alarms`` says whether so many failures would be one, and goes on saying so for more. The share
+    at which the smallest such count k, or more, is seen so often is a quantile of
     beta(k, n − k + 1).
     """
-    low, high = 0, n + 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle + 1, high)
-    return float(betaincinv(max(low, 1), n - max(low, 1) + 1, 0.8)) if low <= n else None
+    k = max(1, bisect_left(range(n + 1), True, key=alarms))
+    return float(betaincinv(k, n - k + 1, 0.8)) if k <= n else None

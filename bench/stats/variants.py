@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,18 +58,20 @@ def pair_variants(df: pd.DataFrame, by: By, a: str, b: str) -> list[Pairing]:
 
     Raises PlanError when ``by`` or a variant is not there, naming the nearest that is.
     """
+    if by not in BY:
+        raise PlanError(f"cannot compare by {by!r}; write one of {', '.join(BY)}")
     parts = _parts(df, by)
     _reject(df, by, (a, b), parts)
     names = {name: [part for variant, part in parts if variant == name] for name in (a, b)}
     told = _told_apart(names[a], names[b]) if by in ("arm", "model") else set()
-    ours, theirs = (_keyed(names[name], by, {by, *told}) for name in (a, b))
+    ours, theirs = (_keyed(names[name], {by, *told}) for name in (a, b))
     return _paired(ours, theirs, _unfit(df, by, (a, b)))
 
 
 def pair_runs(df_a: pd.DataFrame, df_b: pd.DataFrame) -> list[Pairing]:
     """Every endpoint × stratum of two frames that were not measured together."""
     sides = [[part for _, part in _parts(df, "endpoint")] if len(df) else [] for df in (df_a, df_b)]
-    ours, theirs = (_keyed(parts, "arm", set()) for parts in sides)
+    ours, theirs = (_keyed(parts, set()) for parts in sides)
     unfit = dropped(runs_of(df_a)) | dropped(runs_of(df_b))
     return _paired(ours, theirs, unfit, same_rounds=False)
 
@@ -84,7 +86,7 @@ def _unfit(df: pd.DataFrame, by: By, names: tuple[str, str]) -> Mapping[str, str
 
 def _parts(df: pd.DataFrame, by: By) -> list[tuple[str, Part]]:
     """Variant and rows of every endpoint × stratum."""
-    if by == "arm" and "arm" not in df.columns:
+    if by == "arm" and ("arm" not in df.columns or df["arm"].isna().all()):
         raise PlanError("these rows have no arms; name them with `regionbench run --arm name=…`")
     found = []
     for stratum, rows in stratify(countable(df), runs_of(df)):
@@ -106,8 +108,6 @@ def _reject(
     df: pd.DataFrame, by: By, wanted: tuple[str, str], parts: Iterable[tuple[str, Part]]
 ) -> None:
     """Complain of variants that nobody asked for; one that could not be measured was asked for."""
-    if by not in BY:
-        raise PlanError(f"cannot compare by {by!r}; write one of {', '.join(BY)}")
     if wanted[0] == wanted[1]:
         raise PlanError(f"{by}: {wanted[0]!r} cannot be compared with itself; name two")
     known = sorted({name for name, _ in parts} | _asked(df, by))
@@ -135,10 +135,12 @@ def _told_apart(ours: list[Part], theirs: list[Part]) -> set[str]:
     return {f for f, (x, y) in both.items() if len(x) == 1 and len(y) == 1 and x != y}
 
 
-def _keyed(parts: list[Part], by: By, aside: set[str]) -> Parts:
+def _keyed(parts: list[Part], aside: Set[str]) -> Parts:
+    """By endpoint and stratum, but for what tells the variants apart."""
+
     def key(part: Part) -> tuple[object, ...]:
-        same = [getattr(part.stratum, field) for field in _FIELDS if field not in aside]
-        return ("" if by == "endpoint" else part.endpoint, *same)
+        endpoint = None if "endpoint" in aside else part.endpoint
+        return endpoint, *(getattr(part.stratum, f) for f in _FIELDS if f not in aside)
 
     return {key(part): part for part in parts}
 

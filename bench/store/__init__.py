@@ -11,15 +11,20 @@ Writing is `RunWriter`; reading (`read_run`, `read_runs`) never writes and tells
 read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
+from bench.store.archive import export_runs, import_runs
 from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.repair import repair
 from bench.store.shelf import Head, read_heads, remove_run
+from bench.store.tags import change as change_tags
 from bench.store.writer import RunWriter
 
 __all__ = [
     "Head",
     "RunWriter",
     "StoredRun",
+    "change_tags",
+    "export_runs",
+    "import_runs",
     "is_run",
     "read_heads",
     "read_run",

@@ -147,6 +147,11 @@ def lock(fd: int) -> None:
     return None
 
 
+def wait_lock(fd: int) -> None:
+    """Takes the file for this holder alone, as soon as it is free: for what is held an instant."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
 def locked(path: Path) -> bool:
     """Whether a living process holds the file. The system drops a lock when its holder dies."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,8 @@ def write(folder: Path, rows: list[Row]) -> dict[str, Any]:
     return {"rows": len(rows), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def encode(rows: list[Row]) -> bytes:
-    """The bytes of the file."""
+def encode(rows: list[Row], notes: Mapping[bytes, bytes] | None = None) -> bytes:
+    """The bytes of the file; ``notes`` go into its footer, for `note` to find."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -48,7 +49,8 @@ def encode(rows: list[Row]) -> bytes:
         arrays = [
             pa.array([row[name] for row in rows], columns.field(name).type) for name in COLUMNS
         ]
-        table = pa.Table.from_arrays(arrays, schema=columns)
+        about = {**columns.metadata, **(notes or {})}
+        table = pa.Table.from_arrays(arrays, schema=columns.with_metadata(about))
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise StoreError(
@@ -101,6 +103,18 @@ def read(path: Path) -> list[Row]:
             return _rows(file.read())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+
+
+def note(path: Path, key: bytes) -> bytes | None:
+    """What the file's footer says under ``key``. StoreError for anything that is not Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(key)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+    return None if found is None else bytes(found)
 
 
 def _check_version(path: Path, found: pa.Schema) -> None:

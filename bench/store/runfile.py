@@ -27,7 +27,7 @@ def document(run: Run, **facts: Any) -> dict[str, Any]:
 
 def write(folder: Path, content: dict[str, Any]) -> None:
     """Replaces run.json atomically. Values that JSON has no word for are stored as text."""
-    text = json.dumps({"crc": _crc(content), **content}, indent=1, default=str)
+    text = json.dumps({"crc": crc(content), **content}, indent=1, default=str)
     disk.replace(folder / NAME, text.encode() + b"\n")
 
 
@@ -36,8 +36,8 @@ def read(folder: Path) -> tuple[dict[str, Any], bool]:
     path = folder / NAME
     content = _load(path)
     _check(path, content)
-    crc = content.pop("crc", None)
-    return content, crc == _crc(content)
+    told = content.pop("crc", None)
+    return content, told == crc(content)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -76,5 +76,6 @@ def newer(path: Path, version: int) -> NewerFormat:
     )
 
 
-def _crc(content: dict[str, Any]) -> str:
+def crc(content: Any) -> str:
+    """The checksum of what JSON says, whatever its spacing."""
     return f"{zlib.crc32(json.dumps(content, default=str).encode()):08x}"

@@ -31,7 +31,7 @@ def read(folder: Path) -> tuple[str, ...]:
     except (ValueError, RecursionError) as error:
         raise _damaged(path) from error
     tags = content.get("tags") if isinstance(content, dict) else None
-    if not isinstance(tags, list) or content.get("format") != FORMAT or not all(map(_is_tag, tags)):
+    if not isinstance(tags, list) or content.get("format") != FORMAT or not all(map(is_tag, tags)):
         raise _damaged(path)
     return tuple(sorted(set(tags)))
 
@@ -42,7 +42,7 @@ def change(folder: Path, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -
     StoreError for a word that cannot be a tag, and when the file cannot be read or written; it
     holds what it held before then.
     """
-    wrong = [tag for tag in add if not _is_tag(tag)]
+    wrong = [tag for tag in add if not is_tag(tag)]
     if wrong:
         raise StoreError(
             f"{wrong[0]!r} cannot be a tag: use 1 to 64 of A-Z a-z 0-9 . _ -, no sign first"
@@ -54,7 +54,8 @@ def change(folder: Path, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -
     return tags
 
 
-def _is_tag(word: object) -> bool:
+def is_tag(word: object) -> bool:
+    """Whether a word can be a tag."""
     return isinstance(word, str) and _TAG.fullmatch(word) is not None
 
 
@@ -67,7 +68,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """One change at a time, or of two at once one would be lost."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        disk.lock(fd)
+        disk.wait_lock(fd)
         yield
     finally:
         os.close(fd)

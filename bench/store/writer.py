@@ -19,7 +19,7 @@ from bench.units import NS_PER_S
 
 SAMPLES = "samples.jsonl"
 _CUT = "only a part of it was taken: free some disk space, or raise the file size limit (ulimit -f)"
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SYNC_ROWS = 100
 _SYNC_NS = NS_PER_S
 
@@ -50,13 +50,13 @@ class RunWriter:
 
         StoreError names what could not be made, and the remedy, before any request is sent.
         """
-        if not _RUN_ID.fullmatch(run.run_id):
+        if not RUN_ID.fullmatch(run.run_id):
             raise StoreError(
                 f"{run.run_id!r} cannot name a run: use up to 128 of A-Z a-z 0-9 . _ -"
             )
         folder = results / run.run_id
         with disk.explained(f"make the results folder {results}"):
-            _make_results(results)
+            make_results(results)
         with disk.explained(f"make the run folder {folder}"):
             disk.make_folder(folder)
         with disk.explained(f"write to the run folder {folder}"):
@@ -159,7 +159,8 @@ class RunWriter:
         self.close()
 
 
-def _make_results(results: Path) -> None:
+def make_results(results: Path) -> None:
+    """The folder that runs go into, for its owner only, on the disk."""
     if not results.is_dir():
         results.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from bench.catalogue import load_catalogue
-from bench.choosing import contend
+from bench.choosing import PAUSE_MS, contend
 from bench.plan import make_plan
 from bench.prepare import Where, prepare
 from bench.session import execute
@@ -33,7 +33,7 @@ from bench.stats.rates import fails_often
 from tests.benchmarks.figures import Figure, Result, run
 
 PROFILES = ("spillover", "near-tie")
-WORKERS = 5
+WORKERS = 10
 """Races at once: they wait most of the time."""
 
 _REFERENCE_SEED = 900
@@ -42,7 +42,10 @@ _REFERENCE_SEED = 900
 def raced(profile: str, seed: int) -> RaceVerdict:
     """One live race with the product's defaults, against a fleet of its own."""
     with Fleet.start(profile=profile, seed=seed) as fleet, tempfile.TemporaryDirectory() as folder:
-        plan = make_plan(catalogue=str(fleet.catalogue), rounds=RaceRules().cap, seed=seed)
+        rounds = RaceRules().cap
+        plan = make_plan(
+            catalogue=str(fleet.catalogue), rounds=rounds, seed=seed, pause_ms=PAUSE_MS
+        )
         where = Where(results=Path(folder))
         prepared = prepare(plan, load_catalogue(plan.catalogue), where)
         rules = RaceRules(timeout_ms=plan.timeout_s * 1000)
@@ -50,9 +53,9 @@ def raced(profile: str, seed: int) -> RaceVerdict:
 
 
 def long_run(profile: str, seed: int, rounds: int) -> pd.DataFrame:
-    """A fixed plan on a fleet of its own, a few requests in flight."""
+    """A fixed plan on a fleet of its own, one request in flight as in a race."""
     with Fleet.start(profile=profile, seed=seed) as fleet, tempfile.TemporaryDirectory() as folder:
-        plan = make_plan(catalogue=str(fleet.catalogue), rounds=rounds, seed=seed, concurrency=4)
+        plan = make_plan(catalogue=str(fleet.catalogue), rounds=rounds, seed=seed)
         where = Where(results=Path(folder))
         return execute(prepare(plan, load_catalogue(plan.catalogue), where), where).frame()
 
@@ -68,7 +71,7 @@ def right(cells: Sequence[Cell]) -> set[str]:
 
 def measure(quick: bool) -> Result:
     """Every profile: the truth, then a race per seed."""
-    seeds, runs, rounds = (2, 2, 40) if quick else (20, 6, 250)
+    seeds, runs, rounds = (1, 2, 40) if quick else (20, 5, 250)
     figures, table = [], []
     with ProcessPoolExecutor(WORKERS) as pool:
         for profile in PROFILES:

@@ -10,6 +10,7 @@ times do not gate then, counts still do.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -39,7 +40,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that one run of a benchmark found."""
+    """Everything that one run of a benchmark found; rows of other keys begin another table."""
 
     figures: Sequence[Figure]
     table: Sequence[dict[str, Any]] = field(default_factory=list)
@@ -95,9 +96,10 @@ def _document(where: dict[str, Any], result: Result) -> dict[str, Any]:
 
 def _words(where: dict[str, Any], result: Result) -> str:
     lines = [", ".join(f"{key} {value}" for key, value in where.items()), ""]
-    if result.table:
-        lines += [*markdown(result.table), ""]
-    lines += markdown([_row(figure) for figure in result.figures])
+    for _, rows in itertools.groupby(result.table, key=tuple):
+        lines += [*markdown(list(rows)), ""]
+    if result.figures:
+        lines += markdown([_row(figure) for figure in result.figures])
     return "\n".join([*lines, *(f"\n{note}" for note in result.notes)])
 
 

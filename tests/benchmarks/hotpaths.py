@@ -6,6 +6,8 @@ REV is by default where this branch left main, or the commit before. Two process
 interpreter take turns round by round, in CPU time; a few such pairs, since each process has a luck
 of its own. Both sides' pytest-benchmark files are loaded as runs, and judged by the product's own
 comparison (mode A): a path has regressed when its p50 is shown to be slower, by a fifth or more.
+With ``--against HEAD`` a clean tree is compared with itself. CPU time does not see waiting: a sleep
+or a slower disk is not found here.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -61,14 +64,22 @@ def check_out(commit: str, folder: Path) -> Path:
     return folder
 
 
-def sit(old: Path, folder: Path, number: int, rounds: int) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Versions:
+    """Two folders that hold a `bench` each."""
+
+    old: Path
+    new: Path
+
+
+def sit(versions: Versions, folder: Path, number: int, rounds: int, only: str = "") -> pd.DataFrame:
     """One pair of processes to its end, as rows of one run with the clients ``old`` and ``new``."""
     with (
-        Player(old, folder / "old", rounds) as one,
-        Player(ROOT, folder / "new", rounds) as other,
+        Player(versions.old, folder / "old", rounds, only) as one,
+        Player(versions.new, folder / "new", rounds, only) as other,
     ):
         play(one, other, random.Random(number))
-    sides = [_side(one, "old", old), _side(other, "new", ROOT)]
+    sides = [_side(one, "old", versions.old), _side(other, "new", versions.new)]
     both = pd.concat(sides, ignore_index=True)
     return both.assign(run_id=f"pair-{number}")
 
@@ -124,8 +135,8 @@ def measure(options: argparse.Namespace) -> Result:
     pairs, rounds = QUICK if options.quick else (PAIRS, ROUNDS)
     with tempfile.TemporaryDirectory(prefix="hotpaths-") as made:
         folder = options.keep or Path(made)
-        old = check_out(commit, folder / "then")
-        sittings = [sit(old, folder / str(n), n, rounds) for n in range(pairs)]
+        versions = Versions(check_out(commit, folder / "then"), ROOT)
+        sittings = [sit(versions, folder / str(n), n, rounds) for n in range(pairs)]
     judged = judge(pd.concat(sittings, ignore_index=True))
     regressed = [one.endpoint for one in judged if slower(one)]
     figures = [

@@ -22,15 +22,22 @@ class Player:
     """One process over all hot paths. ``waiting`` is the path whose next round it is ready for,
     None when it is through."""
 
-    def __init__(self, packages: Path, folder: Path, rounds: int) -> None:
-        """``packages`` holds the `bench` that is timed; ``folder`` takes its JSON file."""
+    def __init__(self, packages: Path, folder: Path, rounds: int, only: str = "") -> None:
+        """``packages`` holds the `bench` that is timed; ``folder`` takes its JSON file; ``only``
+        chooses paths as pytest's ``-k`` does."""
         self.json = folder / "benchmarks.json"
         self.waiting: str | None = None
         folder.mkdir(parents=True)
         ours, theirs = os.pipe(), os.pipe()
         self._turn, self._told = theirs[1], os.fdopen(ours[0])
         self._log = folder / "log.txt"
-        self._process = _start(packages, folder, rounds, (theirs[0], ours[1]), self._log)
+        ends = (theirs[0], ours[1])
+        environment = _environment(packages, rounds, ends)
+        with self._log.open("wb") as told:
+            self._process = subprocess.Popen(
+                _command(folder, only), cwd=folder, env=environment, pass_fds=ends,
+                stdout=told, stderr=told,
+            )  # fmt: skip
         os.close(theirs[0])
         os.close(ours[1])
 
@@ -60,29 +67,26 @@ class Player:
             raise RuntimeError(f"no benchmark could be run:\n{self._log.read_text()[-2000:]}")
 
 
-def _start(
-    packages: Path, folder: Path, rounds: int, ends: tuple[int, int], log: Path
-) -> subprocess.Popen[bytes]:
+def _command(folder: Path, only: str) -> list[str]:
     config = folder / "pytest.ini"
     config.write_text("[pytest]\n", encoding="utf-8")
-    command = [
-        *(sys.executable, "-P", "-m", "pytest", str(_TEST), "-q", "-c", str(config)),
+    return [
+        *(sys.executable, "-P", "-m", "pytest", str(_TEST), "-q", "-k", only, "-c", str(config)),
         # Appending, lest the root's own `bench` come first
         *(f"--rootdir={ROOT}", "--import-mode=append", "--noconftest"),
         *("-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider", *_TIMING),
         *(f"--basetemp={folder / 'tmp'}", "--benchmark-json=benchmarks.json"),
     ]
-    environment = os.environ | {
+
+
+def _environment(packages: Path, rounds: int, ends: tuple[int, int]) -> dict[str, str]:
+    return os.environ | {
         "PYTHONPATH": os.pathsep.join((str(packages), str(ROOT))),
         "PYTHONHASHSEED": "0",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the entry point is this revision's
         "HOTPATH_ROUNDS": str(rounds),
         "HOTPATH_TURNS": f"{ends[0]},{ends[1]}",
     }
-    with log.open("wb") as told:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, pass_fds=ends, stdout=told, stderr=told
-        )
 
 
 def play(one: Player, other: Player, rng: random.Random) -> None:

@@ -84,6 +84,58 @@ def draw(world: World, p50_ms: tuple[float, ...], rounds: int, runs: int, seed: 
     return _requests(world, rng, (runs, rounds, len(p50_ms))) + (np.array(p50_ms) - floor_ms(world))
 
 
+def draw_arms(world: World, endpoints: int, rounds: int, runs: int, seed: int) -> Values:
+    """Two arms of one plan in the same rounds, shape (runs, rounds, endpoints, 2), as `draw`.
+
+    Each endpoint has one series of requests, and the arms take turns in it in random order: what
+    drifts, spills or stalls there happens to both.
+    """
+    rng = np.random.default_rng(seed)
+    series = _requests(world, rng, (runs, 2 * rounds, endpoints))
+    turns = np.moveaxis(series.reshape(runs, rounds, 2, endpoints), 2, 3)
+    swapped = rng.random(turns.shape[:3]) < 0.5
+    return np.where(swapped[..., None], turns[..., ::-1], turns)
+
+
+def draw_blocks(world: World, rounds: int, runs: int, seed: int) -> Values:
+    """One endpoint asked ``rounds`` times for A, then as often for B: shape (runs, rounds, 2)."""
+    series = _requests(world, np.random.default_rng(seed), (runs, 2 * rounds, 1))
+    return np.moveaxis(series.reshape(runs, 2, rounds), 1, 2)
+
+
+@dataclass(frozen=True)
+class Days:
+    """How a history is measured: ``sittings`` a batch, so many rounds each.
+
+    The sittings are spread evenly over the day and at the same hours each day, as a schedule does
+    it; with ``any_hour`` each is at an hour of its own. The run effect is the batch's.
+    """
+
+    sittings: int = 3
+    rounds: int = 100
+    any_hour: bool = False
+
+
+def draw_days(
+    world: World, endpoints: int, batches: int, runs: int, seed: int, days: Days
+) -> Values:
+    """Histories, oldest batch first: shape (runs, batches, sittings · rounds, endpoints).
+
+    Drift is stationary and forgotten between two sittings: they are hours apart.
+    """
+    rng = np.random.default_rng(seed)
+    still = replace(world, run_effect=0.0, diurnal=0.0)
+    shape = (runs * batches * days.sittings, days.rounds, endpoints)
+    requests = _requests(still, rng, shape).reshape(runs, batches, days.sittings, *shape[1:])
+    effect = world.run_effect * rng.standard_normal((runs, batches, 1, 1, 1))
+    hours = rng.random((runs, 1, 1, 1, 1)) + np.arange(days.sittings)[:, None, None] / days.sittings
+    if days.any_hour:
+        hours = rng.random((runs, batches, days.sittings, 1, 1))
+    turn = hours + np.arange(days.rounds)[:, None] / world.day
+    slow = np.exp(effect + world.diurnal * np.sin(2 * np.pi * turn))
+    return (requests * slow).reshape(runs, batches, days.sittings * days.rounds, endpoints)
+
+
 @lru_cache(maxsize=16)
 def floor_ms(world: World) -> float:
     """The true p50 at distance nought, from two million requests: to 0.3 ms."""
@@ -146,6 +198,16 @@ def _spilling(world: World, rng: np.random.Generator, shape: tuple[int, int, int
 def tied(endpoints: int, p50_ms: float = 410.0) -> tuple[float, ...]:
     """A setting in which no region is better than another."""
     return (p50_ms,) * endpoints
+
+
+def one_drift(world: World) -> World:
+    """The same world with the drift that the reference states for an endpoint, once and not twice.
+
+    Half of its variance is shared by all endpoints and half is the endpoint's own. What the
+    reference measured of stored baselines and of mode B comes out so, and not with both in full.
+    """
+    half = world.drift / 2**0.5
+    return replace(world, drift=half, own_drift=half)
 
 
 def without_drift(world: World) -> World:

@@ -19,7 +19,7 @@ def json(verdicts: Verdicts) -> str:
 
 
 def document(verdicts: Verdicts) -> dict[str, object]:
-    """What `json` writes, as strict JSON types."""
+    """What `json` writes, as strict JSON types: see schema.json beside this file."""
     state = words.state(verdicts)
     return {
         "schema_version": 1,
@@ -27,8 +27,15 @@ def document(verdicts: Verdicts) -> dict[str, object]:
         "state": state,
         "sentence": words.sentence(verdicts),
         "not_measured": words.missing(verdicts),
-        "verdicts": [verdict.to_dict() for verdict in verdicts],
+        "verdicts": [_with_units(verdict) for verdict in verdicts],
     }
+
+
+def _with_units(verdict: Verdict) -> dict[str, object]:
+    found = verdict.to_dict()
+    for one in found["judged"]:
+        one["unit"] = "share" if one["measure"] == "failure_rate" else "ms"
+    return found
 
 
 OUTPUTS: dict[str, Callable[[Verdicts], str]] = {

@@ -82,8 +82,9 @@ def interval(one: Judged) -> str:
 
 
 def moved(one: Judged) -> str:
-    """``410 ms → 537 ms (+31 %)``, or what is known of that."""
-    sides = f"{value(one, one.baseline)} → {value(one, one.observed)}"
+    """``410 ms → 537 ms (+31 %)`` or what is known of that; an objective names its bound itself."""
+    now = value(one, one.observed)
+    sides = f"measured {now}" if one.objective else f"{value(one, one.baseline)} → {now}"
     size = change(one, one.change)
     return sides if size == UNKNOWN else f"{sides} ({size})"
 
