@@ -53,6 +53,14 @@ and stays out of every rate."""
 NOT_KEPT = "not_kept"
 """The flag of a row that was meant to be warm, sent by a client that cannot keep a connection."""
 
+NOT_ASKED = "not_asked"
+"""The flag of a row that stands for a request that was not sent: its endpoint is dead, and asked
+rarely. Its outcome is ``cancelled``, so that it is in no rate and in no latency."""
+
+PAUSED = "paused"
+"""The flag of a row whose request waited because its endpoint had said 429. The wait is in no time
+of the row."""
+
 PHASES = ("dns", "tcp", "tls", "send", "ttfb", "body")
 """The parts of a request in order; ``failed_phase`` is one of them."""
 
@@ -268,7 +276,7 @@ class Run:
     """What is true of all rows of one run; stored as ``run.json``.
 
     ``model`` is the one that every request asks for, None where there is no such one; ``models``
-    has that of each arm, and is empty without arms.
+    has that of each arm, and is empty without arms. ``reason`` says why a run was stopped.
     """
 
     run_id: str
@@ -288,6 +296,7 @@ class Run:
     models: Mapping[str, str | None] = field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     status: str = "running"
+    reason: str | None = None
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
 

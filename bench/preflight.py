@@ -18,6 +18,9 @@ from bench.request import build_request
 TIMEOUT_S = 15.0
 _MAX_MODELS = 2000
 
+AUTO = "auto"
+"""The model that stands for one that every endpoint lists."""
+
 
 def check_endpoints(
     endpoints: Sequence[Endpoint], settings: Settings, api: str
@@ -85,7 +88,7 @@ def choose_model(plan: Plan, catalogue: Catalogue, checks: Sequence[Check]) -> s
     """
     if not set(plan.kinds) & set(ASKING):
         return None
-    if plan.model != "auto":
+    if plan.model != AUTO:
         return plan.model
     listed = [set(check.models or ()) for check in checks if check.outcome == "ok"]
     common = set.intersection(*listed) if listed else {model.id for model in catalogue.models}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.arms import variants
+from bench.budget import Limits
 from bench.catalogue import Catalogue, load_catalogue
 from bench.clients import Settings, make_client
 from bench.errors import UsageError
 from bench.key import find_key
-from bench.model import ASKING, Check, Endpoint, Plan
-from bench.preflight import check_endpoints, choose_model, measurable
+from bench.model import ASKING, Check, Endpoint, Plan, Trial
+from bench.preflight import AUTO, check_endpoints, choose_model, measurable
+from bench.price import expected_tokens, expected_usd, worst_usd
 from bench.schedule import scheduled
 from bench.wire.connect import Family
 from bench.wire.proxy import environment_proxy, find_proxy
@@ -25,12 +28,13 @@ from bench.wire.trust import trust
 FLEET = "fleet"
 """The catalogue name that starts a local fleet of its own for the time of the run."""
 
-CHARACTERS_PER_TOKEN = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Things of this machine that a measurement needs and a plan does not say."""
+    """Things of this machine that a measurement needs and a plan does not say.
+
+    ``max_usd``, ``max_requests`` and ``max_duration_s`` are hard stops of the measuring.
+    """
 
     results: Path = Path("results")
     key_file: Path | None = None
@@ -41,6 +45,14 @@ class Where:
     proxy: str | None = None
     resolve: tuple[str, ...] = ()
     calibrate: bool = False
+    max_usd: float | None = None
+    max_requests: int | None = None
+    max_duration_s: float | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What counts requests; the duration is the clock's."""
+        return Limits(self.max_usd, self.max_requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Prepared:
         if not asking:
             return 0.0
         prices = [
-            self._usd(endpoint.name, self.models[arm], asked)
+            expected_usd(self.catalogue, endpoint.name, self.models[arm], asked)
             for arm, asked in variants(self.plan).items()
             for endpoint in self.endpoints
         ]
@@ -90,11 +102,25 @@ class Prepared:
         share = len(asking) / len(self.plan.kinds) / len(prices)
         return self.scheduled * share * sum(price or 0.0 for price in prices)
 
-    def _usd(self, endpoint: str, model: str | None, plan: Plan) -> float | None:
-        characters = sum(len(message.content) for message in plan.messages) + 24
-        limit = plan.parameters.get("max_completion_tokens", 16)
-        completion = limit if isinstance(limit, int) else 16
-        return self.catalogue.usd(endpoint, model, characters // CHARACTERS_PER_TOKEN, completion)
+    def expected_tokens(self) -> tuple[int, int]:
+        """Tokens of prompt, about, and of answer, at most, of all requests together."""
+        each = [
+            expected_tokens(asked, entry.parameters if entry else {})
+            for arm, asked in variants(self.plan).items()
+            for entry in (self.catalogue.model(self.models[arm]),)
+        ]
+        asking = sum(kind in ASKING for kind in self.plan.kinds)
+        requests = self.scheduled * asking / len(self.plan.kinds) / len(each)
+        prompt, answer = (round(requests * sum(side)) for side in zip(*each, strict=True))
+        return prompt, answer
+
+    def worst_usd(self, trial: Trial) -> float:
+        """The most that a request should cost; 0 where no price is known or no model is asked."""
+        if trial.kind not in ASKING:
+            return 0.0
+        plan = variants(self.plan)[trial.arm]
+        model = self.models[trial.arm]
+        return worst_usd(self.catalogue, trial.endpoint, model, plan) or 0.0
 
 
 @contextmanager
@@ -171,6 +197,8 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = Fa
     Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
     endpoint answers.
     """
+    named = [asks.model for asks in variants(plan).values() if asks.model != AUTO]
+    _check_limits(where, catalogue, named if set(plan.kinds) & set(ASKING) else [])
     settings = settings_for(plan, catalogue, where)
     for client in plan.clients:
         make_client(client, settings).close()  # a missing SDK is said now, not in mid-run
@@ -179,6 +207,7 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = Fa
     endpoints = asked if insist else measurable(asked, checks)
     models = {arm: choose_model(asks, catalogue, checks) for arm, asks in variants(plan).items()}
     checks = tuple(_without_models(check, models.values()) for check in checks)
+    _check_limits(where, catalogue, models.values())
     return Prepared(
         plan=plan,
         catalogue=catalogue,
@@ -189,6 +218,25 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = Fa
         settings=settings,
         vantage=where.vantage or platform.node() or "here",
     )
+
+
+def _check_limits(where: Where, catalogue: Catalogue, models: Iterable[str | None]) -> None:
+    """Limits that can be kept. Raises UsageError."""
+    for name in ("max_usd", "max_requests", "max_duration_s"):
+        value = getattr(where, name)
+        if value is not None and not 0 < value < math.inf:
+            option = name.removesuffix("_s").replace("_", "-")
+            raise UsageError(f"--{option} {value:g}: write a number above 0, or leave it out")
+    if where.max_usd is None:
+        return
+    for model in models:
+        entry = catalogue.model(model)
+        if model is not None and (entry is None or entry.usd_per_million is None):
+            raise UsageError(
+                f"--max-usd: the price of {model} does not stand in the catalogue"
+                f" {catalogue.source}, so the limit could not be kept; add usd_per_million to its"
+                " entry, name another --model, or use --max-requests"
+            )
 
 
 def _without_models(check: Check, models: Iterable[str | None]) -> Check:

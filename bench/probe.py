@@ -1,4 +1,4 @@
-"""The loop: trials in, samples out. Decides nothing; the schedule did."""
+"""The loop: trials in, samples out. Decides nothing: the schedule did, and who admits a trial."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from bench.admission import Admission, unlimited
 from bench.clients import Client
-from bench.model import Endpoint, Reply, Request, Sample, Trial
+from bench.model import NOT_ASKED, PAUSED, Endpoint, Reply, Request, Sample, Trial
 from bench.units import NS_PER_MS
 from bench.wire.clock import now_ns, sleep_until, utc_text
 
@@ -21,18 +22,44 @@ _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
 
 
 class Stop:
-    """Asks a measurement to end; what is in flight is interrupted and becomes a row."""
+    """Asks a measurement to end; ``reason`` says why when it was not a person.
+
+    ``event`` is set when what is in flight shall end too.
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
+        self.reason: str | None = None
         self._clients: list[Client] = []
+
+    @property
+    def asked(self) -> bool:
+        """Whether nothing more shall begin."""
+        return self.event.is_set() or self.reason is not None
+
+    @property
+    def status(self) -> str:
+        """How a run ended that knows this."""
+        if self.reason is not None:
+            return "stopped"
+        return "interrupted" if self.event.is_set() else "complete"
 
     def watch(self, client: Client) -> None:
         """Have ``client`` interrupted too."""
         self._clients.append(client)
 
-    def now(self) -> None:
-        """End as soon as possible. Callable from a signal handler and from any thread."""
+    def after_these(self, reason: str) -> None:
+        """Let what may start now come to its end, and nothing begin after it."""
+        if not self.asked:
+            self.reason = reason
+
+    def now(self, reason: str | None = None) -> None:
+        """End at once; what is in flight is interrupted and becomes a row.
+
+        Callable from a signal handler and from any thread. Without a reason it is a person's word,
+        which stands above any other.
+        """
+        self.reason = None if reason is None else self.reason or reason
         self.event.set()
         for client in self._clients:
             client.interrupt()
@@ -52,40 +79,54 @@ class Bench:
 
 
 def measure(
-    bench: Bench, trials: Iterable[Trial], stop: Stop, concurrency: int = 1
+    bench: Bench,
+    trials: Iterable[Trial],
+    stop: Stop,
+    concurrency: int = 1,
+    admission: Admission | None = None,
 ) -> Generator[Sample]:
-    """One sample per trial, as each ends. Stops early when ``stop`` is asked to.
+    """One sample per trial, as each ends. Stops early when ``stop`` is asked to, and when
+    ``admission`` lets nothing more start (None: it limits nothing).
 
     With one request in flight everything runs in the caller's thread and whatever the caller does
     with a sample happens between two requests; with more, each worker has connections of its own.
     """
+    hand = _Hand(bench, stop, admission or unlimited())
     with _quiet_memory():
         if concurrency == 1:
-            yield from _measure_here(bench, trials, stop)
+            yield from _measure_here(hand, trials)
         else:
-            yield from _measure_threaded(bench, trials, stop, concurrency)
+            yield from _measure_threaded(hand, trials, concurrency)
 
 
-def _measure_here(bench: Bench, trials: Iterable[Trial], stop: Stop) -> Iterator[Sample]:
+@dataclass(frozen=True, slots=True)
+class _Hand:
+    """What every worker is given."""
+
+    bench: Bench
+    stop: Stop
+    admission: Admission
+
+
+def _measure_here(hand: _Hand, trials: Iterable[Trial]) -> Iterator[Sample]:
     supply = _Supply(trials, 1)
-    with _Worker(bench, stop) as worker:
-        while not stop.event.is_set() and (trial := supply.next(0)) is not None:
-            sample = worker.run(trial, supply.began_ns)
+    with _Worker(hand) as worker:
+        while not hand.stop.asked and (trial := supply.next(0)) is not None:
+            sample = worker.run(trial, supply)
             if sample is not None:
                 yield sample
 
 
-def _measure_threaded(
-    bench: Bench, trials: Iterable[Trial], stop: Stop, concurrency: int
-) -> Iterator[Sample]:
+def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) -> Iterator[Sample]:
+    stop = hand.stop
     results: queue.SimpleQueue[Sample | BaseException | None] = queue.SimpleQueue()
     supply = _Supply(trials, concurrency)
 
     def work(number: int) -> None:
         try:
-            with _Worker(bench, stop) as worker:
-                while not stop.event.is_set() and (trial := supply.next(number)) is not None:
-                    if (sample := worker.run(trial, supply.began_ns)) is not None:
+            with _Worker(hand) as worker:
+                while not stop.asked and (trial := supply.next(number)) is not None:
+                    if (sample := worker.run(trial, supply)) is not None:
                         results.put(sample)
         except BaseException as error:
             results.put(error)
@@ -121,6 +162,7 @@ class _Supply:
         self._warm = threading.Barrier(workers, action=self._begin)
         self._waited = [False] * workers
         self.began_ns = now_ns()
+        self._rested_ns = 0
 
     def next(self, worker: int) -> Trial | None:
         """The next trial for ``worker``; None when there is none left, or others gave up."""
@@ -135,6 +177,13 @@ class _Supply:
         with self._lock:
             trial, self._first = self._first, None
             return trial or next(self._trials, None)
+
+    def put_off(self, from_ns: int, until_ns: int) -> None:
+        """The schedule rests: what is handed out from now on is due so much later."""
+        with self._lock:
+            from_ns = max(from_ns, self._rested_ns)
+            self.began_ns += max(0, until_ns - from_ns)
+            self._rested_ns = max(until_ns, self._rested_ns)
 
     def leave(self) -> None:
         """A worker is gone; those who wait for it to be warm need not."""
@@ -160,9 +209,10 @@ def _collect(
 class _Worker:
     """One request at a time, each client with connections of its own."""
 
-    def __init__(self, bench: Bench, stop: Stop) -> None:
-        self._bench = bench
-        self._stop = stop
+    def __init__(self, hand: _Hand) -> None:
+        self._bench = hand.bench
+        self._stop = hand.stop
+        self._admission = hand.admission
         self._clients: dict[str, Client] = {}
         self._idle_since_ns = 0
         self._sent = 0
@@ -174,24 +224,45 @@ class _Worker:
         for client in self._clients.values():
             client.close()
 
-    def run(self, trial: Trial, began_ns: int) -> Sample | None:
-        """The sample of one trial; None when asked to stop before it began."""
-        due_ns = None if trial.due_ns is None else began_ns + trial.due_ns
-        self._wait(due_ns)
-        if self._stop.event.is_set():
+    def run(self, trial: Trial, supply: _Supply) -> Sample | None:
+        """The sample of one trial; None when it did not begin because everything ends."""
+        leave = self._admission.admit(trial, lambda: self._stop.asked)
+        if leave.over is not None:
+            self._stop.after_these(leave.over)
             return None
-        bench, client = self._bench, self._client(trial.client)
-        endpoint = bench.endpoints[trial.endpoint]
-        request = bench.request_for(trial)
+        if leave.refusal is not None:
+            reply = Reply(outcome="cancelled", error=leave.refusal, flags=NOT_ASKED)
+            return self._sample(trial, reply, utc_text(), None)
+        due_ns = None if trial.due_ns is None else supply.began_ns + trial.due_ns
+        self._wait(due_ns)
+        paused_ns = self._leave_alone(trial.endpoint, supply)
+        if self._stop.event.is_set():
+            self._admission.forget(trial)
+            return None
+        return self._send(trial, due_ns, paused_ns)
+
+    def _send(self, trial: Trial, due_ns: int | None, paused_ns: int) -> Sample:
+        """Ask; ``paused_ns`` is until when its endpoint was left alone, 0 when it was not."""
+        endpoint, client = self._bench.endpoints[trial.endpoint], self._client(trial.client)
+        request = self._bench.request_for(trial)
         started_at, started_ns = utc_text(), now_ns()
         reply = client.send(endpoint, request, trial.connection)
         self._sweep()
         self._idle_since_ns = now_ns()
+        late_ns = None if due_ns is None else started_ns - max(due_ns, paused_ns)
+        if paused_ns:
+            reply = replace(reply, flags=" ".join(filter(None, (reply.flags, PAUSED))))
+        sample = self._sample(trial, reply, started_at, late_ns)
+        self._admission.end(trial, reply, sample.cost_usd, now_ns())
+        return sample
+
+    def _sample(self, trial: Trial, reply: Reply, started_at: str, late_ns: int | None) -> Sample:
+        bench = self._bench
         return Sample(
-            **_identity(bench, trial, endpoint, request),
+            **_identity(bench, trial, bench.endpoints[trial.endpoint], bench.request_for(trial)),
             started_at=started_at,
             due_ns=trial.due_ns,
-            late_ns=None if due_ns is None else started_ns - due_ns,
+            late_ns=late_ns,
             **_measured(bench, trial, reply),
         )
 
@@ -207,6 +278,17 @@ class _Worker:
             due_ns = self._idle_since_ns + round(self._bench.pause_ms * NS_PER_MS)
         if due_ns is not None:
             sleep_until(due_ns, self._stop.event)
+
+    def _leave_alone(self, endpoint: str, supply: _Supply) -> int:
+        """Wait for an endpoint that said 429; until when that was, 0 where there was no wait."""
+        paused_ns = 0
+        while (resume_ns := self._admission.resume_ns(endpoint)) > (from_ns := now_ns()):
+            sleep_until(resume_ns, self._stop.event)
+            if self._stop.event.is_set():
+                break
+            paused_ns = resume_ns
+            supply.put_off(from_ns, resume_ns)
+        return paused_ns
 
     def _client(self, name: str) -> Client:
         if name not in self._clients:

@@ -19,10 +19,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench.admission import Admission
 from bench.arms import variants
+from bench.budget import Budget
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
 from bench.errors import FleetError
+from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
 from bench.plan import plan_sha256
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
@@ -41,11 +44,15 @@ CALIBRATING_REQUESTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that is over: where it lies and how it ended (complete, interrupted or stopped)."""
+    """A run that is over: where it lies and how it ended (complete, interrupted or stopped).
+
+    ``reason`` says what stopped a run that is ``stopped``.
+    """
 
     folder: Path
     status: str
     run: Run
+    reason: str | None = None
 
     def frame(self) -> pd.DataFrame:
         """Its rows as a tidy DataFrame."""
@@ -69,25 +76,27 @@ def execute(
 
     ``trials`` take the place of the plan's schedule for who decides while measuring; the run is
     then complete with however many there were.
-    The first SIGINT or SIGTERM ends the run with what it has, the second ends the process.
+    The first SIGINT or SIGTERM ends the run with what it has, the second ends the process. A limit
+    of ``where`` that is reached stops the run: it sends nothing more, and says why.
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
     run = describe(prepared, _calibration() if where.calibrate else None)
     bench = bench_for(prepared, run.run_id)
     planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
-    with RunWriter.create(where.results, run) as writer, _signals(stop):
-        samples = measure(bench, trials or planned, stop, prepared.plan.concurrency)
+    door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
+    with RunWriter.create(where.results, run) as writer, _signals(stop), _clock(stop, where):
+        samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         try:
             _store(samples, writer, watch)
         except BaseException:
             samples.close()
             writer.finish("stopped", finished_at=utc_text())
             raise
-        status = "interrupted" if stop.event.is_set() else "complete"
+        status = stop.status
         known = {} if trials is None else {"scheduled": writer.rows}
-        writer.finish(status, finished_at=utc_text(), **known)
-    return Finished(writer.folder, status, run)
+        writer.finish(status, finished_at=utc_text(), reason=stop.reason, **known)
+    return Finished(writer.folder, status, run, stop.reason)
 
 
 def _store(samples: Iterable[Sample], writer: RunWriter, watch: Watcher | None) -> None:
@@ -201,15 +210,34 @@ def _platform(settings: Settings) -> dict[str, object]:
 
 
 @contextmanager
+def _clock(stop: Stop, where: Where) -> Iterator[None]:
+    """End the run when it has lasted as long as it may."""
+    if where.max_duration_s is None:
+        yield
+        return
+    reason = f"the limit of {where.max_duration_s:g} s is reached"
+    timer = threading.Timer(where.max_duration_s, stop.now, (reason,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
     """Drain on the first SIGINT or SIGTERM, leave at once on the second."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    told: list[int] = []
+
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.event.is_set():
+        if told:
             os._exit(128 + number)
+        told.append(number)
         stop.now()
 
     kinds = (signal.SIGINT, signal.SIGTERM)

@@ -6,7 +6,6 @@ The gRPC client speaks another protocol: its own file holds it to the same promi
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +17,14 @@ from bench.clients import CLIENTS, Client, make_client
 from bench.key import Key
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from tests.conftest import Authority
-from tests.fault_server import Conversation, FaultServer, Script, fault_server, wait_until
+from tests.faults.server import Conversation, FaultServer, fault_server
 from tests.node import VARIABLE, require_node_modules
 from tests.test_client_http import (
-    DOCUMENT_CASES,
     DONE,
     END,
     FINISH,
     HOST,
     SSE,
-    STREAM_CASES,
     a_request,
     document,
     send,
@@ -77,55 +74,6 @@ def ask(
 ) -> Reply:
     endpoint = Endpoint("e", f"https://{HOST}", connect=server.address)
     return client.send(endpoint, request or a_request(), connection)
-
-
-BLIND: dict[tuple[str, str], str] = {
-    ("openai-js", "RST instead of an answer"): "truncated",
-    ("openai-js", "length unknown, no close_notify"): "ok",
-    ("curl", "length unknown, no close_notify"): "ok",
-}
-"""What a client cannot tell, because what lies below it does not: the word that it says instead."""
-
-
-@pytest.mark.parametrize("case", STREAM_CASES)
-def test_each_fault_of_a_stream_has_the_same_word_for_all(
-    case: str, make: Make, name: str, authority: Authority
-) -> None:
-    """One outcome whoever asked, one request at the server, and no latency of what never ended."""
-    script, outcome, _ = STREAM_CASES[case]
-    client = make(0.8)
-    with fault_server(script, authority.server(HOST)) as server:
-        reply = ask(client, server)
-        assert wait_until(lambda: server.completed + len(server.errors) >= 1)
-        assert len(server.requests) == 1
-    assert reply.outcome in (outcome, BLIND.get((name, case))), reply
-    if outcome in ("truncated", "timeout", "stream_error"):
-        assert reply.total_ns is None
-    if outcome == "ok":
-        assert reply.ttft_ns is not None
-        assert reply.total_ns is not None
-        assert reply.total_ns >= reply.ttft_ns > 0
-
-
-@pytest.mark.parametrize("case", DOCUMENT_CASES)
-def test_each_answer_at_once_has_the_same_word_for_all(
-    case: str, make: Make, name: str, authority: Authority
-) -> None:
-    """Refusals included: nobody retries, nobody hides one behind an error of its own."""
-    script, outcome = DOCUMENT_CASES[case]
-    client = make()
-    with fault_server(script, authority.server(HOST)) as server:
-        reply = ask(client, server, a_request(stream=False))
-        assert wait_until(lambda: server.completed == 1)
-        assert (len(server.requests), server.connections) == (1, 1)
-    assert reply.outcome in (outcome, BLIND.get((name, case))), reply
-    if case == "rate limit":
-        assert reply.retry_after_s == 7
-    if case == "complete":
-        assert (reply.prompt_tokens, reply.cost_usd, reply.model) == (9, 2.0, "m")
-        assert reply.total_ns is not None
-        assert reply.ttfb_ns is not None
-        assert reply.total_ns >= reply.ttfb_ns > 0
 
 
 @pytest.mark.parametrize("kind", ["chat", "responses"])
@@ -191,28 +139,10 @@ def test_a_cold_connection_is_new_each_time(make: Make, authority: Authority) ->
     assert {(reply.dns_ns, reply.peer_ip) for reply in replies} == {(None, "127.0.0.1")}
 
 
-def test_a_closed_port_is_connect_fail(make: Make) -> None:
-    """Nobody listens."""
-    reply = ask(make(), FaultServer(1))
-    assert (reply.outcome, reply.failed_phase) == ("connect_fail", "tcp")
-
-
 def test_a_name_that_does_not_resolve_is_dns_fail(make: Make) -> None:
     """The lookup is the phase."""
     reply = make(10).send(Endpoint("e", "https://does-not-exist.invalid"), a_request(), "cold")
     assert (reply.outcome, reply.failed_phase) == ("dns_fail", "dns")
-
-
-@pytest.mark.parametrize("wrong", ["issuer", "name"])
-def test_a_wrong_certificate_is_tls_fail(wrong: str, make: Make, authority: Authority) -> None:
-    """The name in the URL is what is verified, wherever the socket goes; the key is not sent."""
-    ca = trustme.CA() if wrong == "issuer" else authority.ca
-    context = Authority(ca, authority.file).server(HOST if wrong == "issuer" else "other.test")
-    client = make()
-    with fault_server(send(), context) as server:
-        reply = ask(client, server)
-    assert (reply.outcome, reply.failed_phase) == ("tls_fail", "tls")
-    assert server.requests == []
 
 
 def test_variables_of_the_environment_do_not_decide(
@@ -231,37 +161,6 @@ def test_variables_of_the_environment_do_not_decide(
     with fault_server(send(document()), authority.server(HOST)) as server:
         assert ask(client, server, a_request(stream=False)).outcome == "ok"
     assert b"somebody" not in server.requests[0]
-
-
-def test_the_next_request_works_after_a_fault(make: Make, authority: Authority) -> None:
-    """A fault costs one row, not the run."""
-    scripts = iter([send(SSE, token("E"), then="reset"), send(document())])
-    client = make()
-    with fault_server(lambda c: next(scripts)(c), authority.server(HOST)) as server:
-        first = ask(client, server, a_request(), "warm")
-        second = ask(client, server, a_request(stream=False), "warm")
-    assert (first.outcome, second.outcome) == ("truncated", "ok")
-
-
-def test_an_interrupted_request_is_cancelled_and_the_client_lives(
-    make: Make, authority: Authority
-) -> None:
-    """Long before the deadline; the next request is as good as any."""
-    scripts: Iterator[Script] = iter([send(SSE, token("E"), then="silence"), send(STREAM)])
-    client = make(60)
-    with fault_server(lambda c: next(scripts)(c), authority.server(HOST)) as server:
-
-        def interrupt_in_the_middle() -> None:
-            wait_until(lambda: bool(server.requests))
-            client.interrupt()
-
-        thread = threading.Thread(target=interrupt_in_the_middle)
-        thread.start()
-        reply = ask(client, server)
-        thread.join()
-        after = ask(client, server)
-    assert (reply.outcome, reply.total_ns) == ("cancelled", None)
-    assert after.outcome == "ok"
 
 
 def test_the_key_is_in_no_argument_and_no_reply(make: Make, authority: Authority) -> None:

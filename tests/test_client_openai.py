@@ -15,7 +15,7 @@ from bench.model import NOT_KEPT, Endpoint
 from bench.simulator import Fleet
 from bench.wire.trust import trust
 from tests.conftest import Authority
-from tests.fault_server import Conversation, fault_server
+from tests.faults.server import Conversation, fault_server
 from tests.test_client_http import DONE, END, FINISH, HOST, SSE, a_request, event, token
 
 pytest.importorskip("openai")

@@ -17,7 +17,7 @@ from bench.errors import PlanError
 from bench.model import Endpoint
 from bench.wire.proxy import Proxy
 from tests.conftest import Authority
-from tests.fault_server import Conversation, fault_server, wait_until
+from tests.faults.server import Conversation, fault_server, wait_until
 from tests.node import VARIABLE, require_node_modules
 from tests.test_client_http import HOST, a_request, document, send
 

@@ -25,7 +25,7 @@ from bench.simulator.asked import read_chat
 from bench.wire.proxy import Proxy
 from bench.wire.trust import trust
 from tests.conftest import Authority
-from tests.fault_server import Conversation, Script, fault_server
+from tests.faults.server import Conversation, Script, fault_server
 from tests.namespace import require_namespaces, run_inside
 
 

@@ -19,11 +19,14 @@ FLOORS = (
     # 1 rooms
     {
         "arms",
+        "budget",
         "catalogue",
         "frame",
         "key",
+        "manners",
         "objective",
         "plan",
+        "price",
         "request",
         "schedule",
         "simulator",
@@ -33,7 +36,7 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"choice", "clients", "foreign", "gate", "history", "loading"},
+    {"admission", "choice", "clients", "foreign", "gate", "history", "loading"},
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
@@ -53,6 +56,8 @@ NEIGHBOURS = {
     ("stats", "frame"),
     ("stats", "objective"),
     ("plan", "objective"),
+    ("price", "catalogue"),
+    ("price", "request"),
     ("report", "plots"),
     ("prepare", "preflight"),
     ("choosing", "session"),

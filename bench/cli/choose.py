@@ -11,7 +11,7 @@ import click
 
 from bench.choice import decide_stored, explain
 from bench.choosing import PAUSE_MS, contend
-from bench.cli.measuring import announce
+from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
@@ -62,9 +62,10 @@ def choose(
     rules = _rules(within, target, cap, strict, plan.timeout_s)
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
-        announce(prepared, at_most=True, calibrate=where.calibrate)
+        announce(prepared, where, at_most=True)
         with progress(prepared) as seen:
             finished, verdict = contend(prepared, where, rules, seen)
+        tell_end(finished)
     _tell(verdict, finished.frame(), rules, as_json, finished.folder)
     return INTERRUPTED if finished.status == "interrupted" else _code(verdict)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.measuring import announce
+from bench.cli.measuring import measure_aloud
 from bench.cli.options import (
     batch_options,
     catalogue_options,
@@ -17,13 +17,12 @@ from bench.cli.options import (
     plan_options,
     where_from,
 )
-from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
 from bench.cli.verdicts import output_options, publish
 from bench.errors import INTERRUPTED, OK, REGRESSED, UNDECIDED, NothingMeasured
 from bench.plan import check_plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare
-from bench.session import Finished, execute
+from bench.session import Finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +77,7 @@ def _measure(a: str, b: str, where: Where, given: dict[str, Any]) -> Finished:
         prepared = prepare(check_plan(plan), catalogue, where)
         if by == "endpoint":
             _both(prepared)
-        announce(prepared, calibrate=where.calibrate)
-        with progress(prepared) as seen:
-            return execute(prepared, where, watch=seen)
+        return measure_aloud(prepared, where)
 
 
 def _both(prepared: Prepared) -> None:

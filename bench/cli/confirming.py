@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli.measuring import announce
-from bench.cli.progress import progress
+from bench.cli.measuring import measure_aloud
 from bench.cli.shell import tell
 from bench.errors import NothingMeasured, RegionbenchError
 from bench.model import Caution
 from bench.prepare import Where, open_catalogue, prepare
-from bench.session import Finished, execute
+from bench.session import Finished
 
 if TYPE_CHECKING:
     from bench.gate import Candidate
@@ -71,9 +70,7 @@ def measure(candidate: Candidate, verdict: Verdict, where: Where) -> Fresh:
 def _execute(plan: Plan, where: Where) -> Finished:
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
-        announce(prepared, calibrate=where.calibrate)
-        with progress(prepared) as seen:
-            return execute(prepared, where, watch=seen)
+        return measure_aloud(prepared, where)
 
 
 def _fresh(finished: Finished, candidate: Candidate, history: Path) -> Fresh:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
-from bench.errors import INTERRUPTED, OK, UNMEASURABLE
+from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.session import Finished, execute
@@ -23,9 +23,7 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     """Prepare, measure with progress, summarise, write the report; the exit code."""
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
-        announce(prepared, calibrate=where.calibrate)
-        with progress(prepared) as seen:
-            finished = execute(prepared, where, watch=seen)
+        finished = measure_aloud(prepared, where)
     from bench.report import write_report
     from bench.stats import summarise
 
@@ -44,8 +42,18 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     return _exit_code(finished, prepared, df)
 
 
-def announce(prepared: Prepared, *, at_most: bool = False, calibrate: bool = False) -> None:
-    """Say, before anything is sent, who is asked what, how often, and at what cost."""
+def measure_aloud(prepared: Prepared, where: Where) -> Finished:
+    """Measure what was prepared: what comes is said before, where it stands meanwhile, and why it
+    was stopped after."""
+    announce(prepared, where)
+    with progress(prepared) as seen:
+        finished = execute(prepared, where, watch=seen)
+    tell_end(finished)
+    return finished
+
+
+def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None:
+    """Say, before anything is sent, who is asked what, how often, at what cost, and to what end."""
     plan = prepared.plan
     for check in prepared.dropped:
         tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
@@ -58,9 +66,11 @@ def announce(prepared: Prepared, *, at_most: bool = False, calibrate: bool = Fal
     tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
         f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
-        f" (+ {plan.warmup_rounds} to warm up), {_cost(prepared)}."
+        f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)}."
     )
-    if calibrate:
+    if limits := _limits(where):
+        tell(f"Stops at {limits}.")
+    if where.calibrate:
         tell("First, how late this machine itself is: a second or two on a local fleet.")
 
 
@@ -70,6 +80,26 @@ def _model(prepared: Prepared) -> str:
         return "no model asked"
     models = f"model{'s' if len(different) > 1 else ''} {', '.join(different)}"
     return f"{models}, {'streamed' if prepared.plan.stream else 'not streamed'}"
+
+
+def _tokens(prepared: Prepared) -> str:
+    prompt, answer = prepared.expected_tokens()
+    return f"about {prompt:,} tokens in and {answer:,} out, " if prompt else ""
+
+
+def _limits(where: Where) -> str:
+    words = (
+        "" if where.max_usd is None else format_usd(where.max_usd),
+        "" if where.max_requests is None else f"{where.max_requests} requests",
+        "" if where.max_duration_s is None else f"{where.max_duration_s:g} s",
+    )
+    return ", or ".join(word for word in words if word)
+
+
+def tell_end(finished: Finished) -> None:
+    """Say why a run was stopped."""
+    if finished.reason is not None:
+        tell(f"Stopped: {finished.reason}.")
 
 
 def _cost(prepared: Prepared) -> str:
@@ -95,6 +125,7 @@ def _document(finished: Finished, summary: Summary) -> dict[str, Any]:
         "run_id": finished.run.run_id,
         "folder": str(finished.folder),
         "status": finished.status,
+        "reason": finished.reason,
         "simulated": finished.run.simulated,
         "answer": {"state": said.state, "sentence": said.sentence},
         "summary": summary.to_dict(),
@@ -102,9 +133,12 @@ def _document(finished: Finished, summary: Summary) -> dict[str, Any]:
 
 
 def _exit_code(finished: Finished, prepared: Prepared, df: pd.DataFrame) -> int:
-    """4 when an endpoint that was named, or every endpoint, gave not one answer."""
+    """4 when an endpoint that was named, or every endpoint, gave not one answer; 3 when a limit
+    stopped the run before there was a measured one."""
     if finished.status == "interrupted":
         return INTERRUPTED
+    if finished.status == "stopped" and df["warmup"].all():
+        return UNDECIDED
     answered = set(df.loc[df["outcome"] == "ok", "endpoint"].astype(str))
     unanswered = [name for name in prepared.plan.endpoints if name not in answered]
     if unanswered or not answered:

@@ -41,8 +41,20 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 
 
 def machine_options(command: _F) -> _F:
-    """What of this machine takes part in a measurement."""
+    """What of this machine takes part in a measurement, and what it may spend."""
     for option in (
+        click.option(
+            "--max-duration",
+            "max_duration_s",
+            type=Duration(),
+            help="Stop the measuring after so long: 10m.",
+        ),
+        click.option(
+            "--max-requests", type=int, help="Stop before more requests are sent, warm-ups too."
+        ),
+        click.option(
+            "--max-usd", type=float, help="Stop before more is spent, by the catalogue's prices."
+        ),
         click.option(
             "--calibrate/--no-calibrate",
             default=True,

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.measuring import announce
+from bench.cli.measuring import measure_aloud
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
-from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED
 from bench.prepare import open_catalogue, prepare
-from bench.session import execute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +42,7 @@ def routing(run: Path | None, as_json: bool, **given: Any) -> int:
         plan = plan_from(None, asked)
         with open_catalogue(plan, where) as catalogue:
             prepared = prepare(plan, catalogue, where)
-            announce(prepared, calibrate=where.calibrate)
-            with progress(prepared) as seen:
-                finished = execute(prepared, where, watch=seen)
+            finished = measure_aloud(prepared, where)
         folder, interrupted = finished.folder, finished.status == "interrupted"
     found = _answer(folder, as_json)
     if interrupted:

@@ -56,7 +56,9 @@ class CurlClient:
         reply = replace(reply, ttfb_app_ns=reply.ttfb_ns, ttfb_socket_ns=None, reused=False)
         layer = None if reply.ttfb_layer is None else "app"
         flags = " ".join(filter(None, (reply.flags, NOT_KEPT if connection == "warm" else None)))
-        reply = replace(reply, ttfb_layer=layer, flags=flags or None)
+        untold = exchange.head is None and not told.report()
+        phase = None if untold else reply.failed_phase
+        reply = replace(reply, ttfb_layer=layer, flags=flags or None, failed_phase=phase)
         return without_key(reply, self._settings.key)
 
     def interrupt(self) -> None:
@@ -140,7 +142,10 @@ def _understand(told: _Told, request: Request, *, pinned: bool) -> Exchange:
     record = Record(deadline_ns=0, phase=reached(report, pinned=pinned), reused=False)
     exchange = Exchange(record)
     exchange.head, pieces = split_heads(told.out)
-    _mark(record, report, told, [at_ns for at_ns, _ in pieces], pinned=pinned)
+    stamps = None if exchange.head is None else [at_ns for at_ns, _ in pieces]
+    _mark(record, report, told, stamps, pinned=pinned)
+    if stamps is not None and not report:
+        record.phase = "body"  # it was killed, and says nothing of its times
     streamed = exchange.head is not None and streams(request, exchange.head)
     if exchange.head is not None and not streamed and record.arrivals:
         ended_ns = _began(report, told) + _ns(report, "time_total")
@@ -153,9 +158,10 @@ def _understand(told: _Told, request: Request, *, pinned: bool) -> Exchange:
 
 
 def _mark(
-    record: Record, report: dict[str, Any], told: _Told, stamps: list[int], *, pinned: bool
+    record: Record, report: dict[str, Any], told: _Told, stamps: list[int] | None, *, pinned: bool
 ) -> None:
-    """curl's own times of the phases, and our stamps of what it wrote, on one clock."""
+    """curl's own times of the phases, and our stamps of the body (None without a whole head), on
+    one clock."""
     looked_up, connected, shaken = (
         _ns(report, name) for name in ("time_namelookup", "time_connect", "time_appconnect")
     )
@@ -168,7 +174,7 @@ def _mark(
     began_ns = _began(report, told)
     # What a pinned address took to "look up" is a part of no phase, and so not of the lead.
     record.sent_ns = began_ns + record.lead_ns
-    if told.out:
+    if stamps is not None:
         first_ns = began_ns + _ns(report, "time_starttransfer")
         heard_ns = first_ns if _has_start(report) else told.out[0][0]
         record.arrivals = [Arrival(ns, None, None) for ns in (heard_ns, *stamps)]

@@ -102,6 +102,7 @@ _REACHED = (
     ("time_starttransfer", "ttfb"),
     ("time_pretransfer", "ttfb"),
     ("time_connect", "tls"),
+    ("remote_ip", "tls"),  # curl 7 stamps a connection when its handshake is over
     ("time_namelookup", "tcp"),
 )
 

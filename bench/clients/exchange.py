@@ -27,7 +27,10 @@ Piece = tuple[int, bytes]
 
 @dataclass(slots=True)
 class Exchange:
-    """All that became of one request: its marks, its head, what the answer said, what failed."""
+    """All that became of one request: its marks, its head, what the answer said, what failed.
+
+    ``ended`` is whether the answer came to its end, whatever it said.
+    """
 
     record: Record
     head: Head | None = None
@@ -35,6 +38,7 @@ class Exchange:
     body: bytearray = field(default_factory=bytearray)
     app_ns: int | None = None
     done_at: int | None = None
+    ended: bool = False
 
 
 def is_event_stream(headers: Mapping[str, str]) -> bool:
@@ -54,6 +58,7 @@ def take_answer(
     head = exchange.head
     if head is None:
         return
+    exchange.ended = whole
     if streams(request, head):
         parser = SseParser()
         for piece in pieces:
@@ -114,10 +119,17 @@ def note_fault(exchange: Exchange, error: BaseException) -> None:
 def _note_protocol(record: Record, facts: Facts, error: Exception) -> None:
     if record.eof:
         facts.lose("truncated", f"the connection ended after {record.bytes_in} bytes")
+    elif _is_artefact(error.args[0]):
+        facts.lose("client_fault", "httpcore gives up an answer at a graceful GOAWAY")
     elif "StreamReset" in str(error) or "ConnectionTerminated" in str(error):
         facts.lose("stream_error", clean(str(error)))
     else:
         facts.lose("protocol_error", clean(str(error)))
+
+
+def _is_artefact(event: object) -> bool:
+    """A GOAWAY that lets the streams which have begun end well, and httpcore does not."""
+    return getattr(event, "error_code", None) == 0 and bool(getattr(event, "last_stream_id", 0))
 
 
 def without_key(reply: Reply, key: Key | None) -> Reply:

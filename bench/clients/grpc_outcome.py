@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from bench.clients.outcome import classify_stream_error
+from bench.clients.outcome import classify, classify_stream_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Status:
     connected: bool | None = None
 
 
+_HTTP_STATUS = re.compile(r"http2 header with status: (\d{3})")
 _FOUND = "stream removed ("  # how the library begins what it says of a call whose transport broke
 _BY_CODE = {
     "UNAUTHENTICATED": "bad_key",
@@ -37,10 +39,11 @@ _BY_CODE = {
 }
 _RESET = "reset"  # of the connection: within an answer, that cuts it as its end would
 _BY_TEXT = (
-    (("http2 header with status: 403",), "forbidden", None),
-    (("http2 header with status: 429",), "rate_limited", None),
-    (("http2 header with status",), "server_error", None),
-    (("failed parsing http/2", "deserializ", "larger than max"), "protocol_error", "ttfb"),
+    (
+        ("failed parsing http/2", "data frame with end_stream", "deserializ", "larger than max"),
+        "protocol_error",
+        "ttfb",
+    ),
     (("errors resolving", "name resolution", "dns resolution"), "dns_fail", "dns"),
     (("handshake", "tls", "ssl", "certificate", "verification", "alpn"), "tls_fail", "tls"),
     (("failed to connect", "connection refused"), "connect_fail", "tcp"),
@@ -85,6 +88,9 @@ def _found(status: Status) -> tuple[str, str | None]:
     if status.code == "DEADLINE_EXCEEDED":
         return "timeout", None
     text = status.text.lower()
+    if (found := _HTTP_STATUS.search(text)) is not None:
+        outcome = classify(int(found[1]), b"", "chat")
+        return outcome, "ttfb" if outcome == "protocol_error" else None
     for marks, outcome, phase in _BY_TEXT:
         if any(mark in text for mark in marks):
             cut = "truncated" if status.begun else "stream_error"

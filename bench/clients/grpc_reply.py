@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.clients.answer import usage_fields
 from bench.clients.grpc_outcome import Status, judge
-from bench.clients.outcome import clean, milliseconds
+from bench.clients.outcome import clean, retry_after_s
 from bench.clients.reply import colo
 from bench.model import Reply, Request
 
@@ -64,8 +65,8 @@ class Seen:
             self.text_hash.update(content.encode("utf-8", "replace"))
 
 
-def assemble(seen: Seen, request: Request) -> Reply:
-    """The flat reply."""
+def assemble(seen: Seen, request: Request, now: dt.datetime) -> Reply:
+    """The flat reply; ``now`` turns a Retry-After date into seconds."""
     outcome, phase, error = _judge(seen)
     complete = outcome in _COMPLETE or (outcome == "server_error" and phase is None)
     end_ns = seen.end_ns if complete else None
@@ -80,6 +81,7 @@ def assemble(seen: Seen, request: Request) -> Reply:
         **_connection(seen),
         **_times(seen, end_ns),
         **_said(seen, request),
+        retry_after_s=retry_after_s(seen.metadata.get("retry-after"), now),
     )
 
 
@@ -127,7 +129,6 @@ def _said(seen: Seen, request: Request) -> dict[str, Any]:
         "model": request.model,
         "request_id": get("x-request-id"),
         "edge": colo(get("cf-ray")),
-        "retry_after_s": milliseconds(get("retry-after")),
     }
     if seen.response is None:
         return fields

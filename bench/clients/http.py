@@ -77,9 +77,9 @@ class HttpClient:
 
     def _exchange(self, slot: Slot, endpoint: Endpoint, request: Request) -> Exchange:
         built = self._build(slot.http, endpoint, request)
-        began_ns = now_ns()
-        deadline_ns = began_ns + round(self._settings.timeout_s * NS_PER_S)
+        deadline_ns = now_ns() + round(self._settings.timeout_s * NS_PER_S)
         exchange = Exchange(slot.wire.begin(deadline_ns))
+        began_ns = now_ns()
         self._active = slot.wire
         try:
             _converse(slot.http, built, request, exchange, began_ns)
@@ -87,7 +87,7 @@ class HttpClient:
             note_fault(exchange, error)
         finally:
             self._active = None
-        slot.wire.finish()
+        slot.wire.finish(broken=not exchange.ended)
         return exchange
 
     def _build(self, http: httpx.Client, endpoint: Endpoint, request: Request) -> httpx.Request:
@@ -127,7 +127,8 @@ def _read_stream(response: httpx.Response, request: Request, exchange: Exchange)
         take_bytes(exchange, request, parser, (len(record.arrivals) - 1, chunk))
         if record.bytes_in > MAX_BODY_BYTES:
             facts.fail("protocol_error", f"a stream of more than {MAX_BODY_BYTES} bytes")
-            break
+            return
+    exchange.ended = True
     if record.ragged_eof:
         facts.lose("truncated", "the connection ended without TLS close_notify")
     close_stream(facts)
@@ -139,6 +140,7 @@ def _read_document(response: httpx.Response, request: Request, exchange: Exchang
         if len(exchange.body) > MAX_BODY_BYTES:
             exchange.facts.fail("protocol_error", f"a body of more than {MAX_BODY_BYTES} bytes")
             return
+    exchange.ended = True
     judge_document(response.status_code, bytes(exchange.body), request, exchange.facts)
     if exchange.record.ragged_eof and "content-length" not in response.headers:
         exchange.facts.fail("truncated", "the connection ended without TLS close_notify")

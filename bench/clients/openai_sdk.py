@@ -103,11 +103,10 @@ class OpenAiClient:
         return _Seat(slot, taps[0], sdk, {"Authorization": omit})
 
     def _send(self, seat: _Seat, request: Request) -> Reply:
-        began_ns = now_ns()
-        deadline_ns = began_ns + round(self._settings.timeout_s * NS_PER_S)
+        deadline_ns = now_ns() + round(self._settings.timeout_s * NS_PER_S)
         seat.tap.listen(seat.slot.wire.begin(deadline_ns))
         self._active = seat.slot.wire
-        handed, fault = HandedUp(began_ns), None
+        handed, fault = HandedUp(now_ns()), None
         try:
             _call(seat, request, handed)
         except Exception as error:
@@ -115,8 +114,9 @@ class OpenAiClient:
         finally:
             handed.ended_ns = now_ns()
             self._active = None
-        exchange = Exchange(seat.slot.wire.finish())
+        exchange = Exchange(seat.slot.wire.record)
         self._judge(exchange, seat.tap, request, fault)
+        seat.slot.wire.finish(broken=not exchange.ended)
         exchange.app_ns = seat.tap.app_ns(handed)
         reply = assemble(exchange, request, dt.datetime.now(dt.UTC))
         return without_key(

@@ -13,6 +13,7 @@ from typing import Any
 MAX_ERROR_CHARACTERS = 240
 MAX_RETRY_AFTER_S = 3600.0
 
+_LAST_STATUS = 599
 _EDGE_ANSWERS = (200, 400, 401, 403, 404)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _KEYLIKE = re.compile(r"\b(?:xai|sk|key)-[\w*.-]{3,}|\b[A-Za-z0-9_-]{2,}\*{2,}[A-Za-z0-9_-]*")
@@ -20,6 +21,8 @@ _KEYLIKE = re.compile(r"\b(?:xai|sk|key)-[\w*.-]{3,}|\b[A-Za-z0-9_-]{2,}\*{2,}[A
 
 def classify(status: int, body: bytes, kind: str) -> str:
     """The outcome that a complete HTTP response stands for, by its status and error body."""
+    if status > _LAST_STATUS:
+        return "protocol_error"
     if kind == "edge" and status in _EDGE_ANSWERS:
         return "ok"
     if 200 <= status < 300:
@@ -30,9 +33,9 @@ def classify(status: int, body: bytes, kind: str) -> str:
         return "bad_key" if b"api key" in body.lower() else "bad_request"
     if status == 503:
         return "capacity" if _says_capacity(body) else "server_error"
-    if status >= 500:
-        return "server_error"
-    return "bad_request" if status >= 400 else "protocol_error"
+    if status >= 400:
+        return "bad_request" if status < 500 else "server_error"
+    return "protocol_error"
 
 
 _BY_STATUS = {401: "bad_key", 403: "forbidden", 404: "model_missing", 429: "rate_limited"}

@@ -50,6 +50,10 @@ class Seen(Protocol):
     def done_at(self) -> int | None:
         """The arrival that completed ``[DONE]``."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer came to its end, whatever it said."""
+
 
 def assemble(seen: Seen, request: Request, now: dt.datetime) -> Reply:
     """The flat reply; ``now`` turns a Retry-After date into seconds."""
@@ -102,7 +106,7 @@ def _connection(record: Record) -> dict[str, Any]:
         "dns_ns": record.dns_ns,
         "tcp_ns": record.tcp_ns,
         "tls_ns": record.tls_ns,
-        "send_ns": record.send_ns,
+        "send_ns": record.send_ns if record.send_final else None,
         "rtt_ns": record.rtt_ns,
         "min_rtt_ns": record.min_rtt_ns,
         "retransmits": record.retransmits,
@@ -155,7 +159,8 @@ def _times(seen: Seen, outcome: str) -> dict[str, Any]:
 def _total(seen: Seen, outcome: str) -> int | None:
     """To the arrival of ``[DONE]``, or of the last byte; None when the answer never ended."""
     broken = outcome in ("truncated", "timeout", "stream_error", "cancelled", "client_fault")
-    if broken or not seen.record.arrivals:
+    over = seen.ended or seen.done_at is not None
+    if broken or not over or not seen.record.arrivals:
         return None
     last = len(seen.record.arrivals) - 1 if seen.done_at is None else seen.done_at
     return seen.record.since_start_ns(last)

@@ -7,6 +7,7 @@ times nowhere, so of a new connection only the sum is known, within the first to
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import ipaddress
 import json
 import os
@@ -55,11 +56,11 @@ class XaiSdkClient:
             line = self._line(endpoint, connection)
         except (Unsendable, ValueError) as error:
             seen.fault = self._without_key(str(error))
-            return assemble(seen, request)
+            return assemble(seen, request, dt.datetime.now(dt.UTC))
         self._call(line, asked, seen, streamed=request.streamed)
         if connection == "cold" or line.cancelled or seen.broken:
             self._drop(endpoint, line)
-        return assemble(seen, request)
+        return assemble(seen, request, dt.datetime.now(dt.UTC))
 
     def interrupt(self) -> None:
         """See `bench.clients.Client.interrupt`."""

@@ -33,6 +33,8 @@ def _head(doc: Document) -> Iterator[str]:
     runs = ", ".join(map(words.clean, doc["run_ids"])) or "no run"
     yield from _wrap(runs)
     yield from _wrap(words.circumstances(doc))
+    if (usd := doc["totals"].get("cost_usd")) is not None:
+        yield from _wrap(f"{doc['rows']} requests, cost {words.money(usd)}")
 
 
 def _tables(doc: Document) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ A check takes what `Facts` holds and returns cautions: evidence, likely cause, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, kruskal
 
-from bench.model import Caution
+from bench.model import NOT_ASKED, Caution
 from bench.stats.cells import Cell
-from bench.stats.metrics import failed, latency_ms, left_out, never_kept, plain_ms
+from bench.stats.metrics import failed, flagged, latency_ms, left_out, never_kept, plain_ms
 from bench.stats.pairs import Difference, table
 from bench.stats.quantiles import Values
 from bench.stats.strata import Stratum, runs_of
@@ -140,6 +141,18 @@ def _rate_limited(facts: Facts) -> list[Caution]:
         return []
     text = f"Refused with 429: {_counted(found)}. These are your limits, not the region's speed."
     return [Caution("rate_limited", text, "Ask more slowly: --rate or --pause")]
+
+
+def _not_asked(facts: Facts) -> list[Caution]:
+    rows = facts.df[flagged(facts.df, NOT_ASKED)]
+    if rows.empty:
+        return []
+    found = Counter(rows["endpoint"].astype(str))
+    text = f"Not sent, because nobody could be connected to: {_counted(found)}."
+    advice = (
+        "A dead endpoint is asked rarely; its failures are those of the requests that were sent"
+    )
+    return [Caution("not_asked", text, advice)]
 
 
 def _left_out(facts: Facts) -> list[Caution]:
@@ -352,6 +365,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _dropped,
     _rate_limited,
+    _not_asked,
     _not_reused,
     _not_kept,
     _no_value,

@@ -96,8 +96,13 @@ def not_reused(df: pd.DataFrame) -> pd.Series[bool]:
 
 def never_kept(df: pd.DataFrame) -> pd.Series[bool]:
     """Which rows were sent by a client that cannot keep a connection for the next request."""
+    return flagged(df, NOT_KEPT)
+
+
+def flagged(df: pd.DataFrame, flag: str) -> pd.Series[bool]:
+    """Rows that carry a flag of `bench.model`."""
     flags = df["flags"].astype("string").fillna("")
-    return flags.str.contains(rf"\b{NOT_KEPT}\b").astype(bool)
+    return flags.str.contains(rf"\b{flag}\b").astype(bool)
 
 
 def plain_ms(df: pd.DataFrame, name: str) -> Values:

@@ -113,7 +113,8 @@ def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
             Caution("killed", f"{run['run_id']} was killed before it finished: {count}.", _RERUN)
         ]
     if rows < scheduled:
-        return [Caution("incomplete", f"{run['run_id']} is {status}: {count}.", _RERUN)]
+        why = f" ({run['reason']})" if isinstance(run.get("reason"), str) else ""
+        return [Caution("incomplete", f"{run['run_id']} is {status}{why}: {count}.", _RERUN)]
     return []
 
 

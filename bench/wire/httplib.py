@@ -21,4 +21,15 @@ else:
     httpx = importlib.import_module(NAME)
     httpcore = importlib.import_module(NAME.replace("httpx", "httpcore"))
 
-__all__ = ["NAME", "httpcore", "httpx"]
+
+def check_heads() -> None:
+    """Have HTTP/2 heads checked: httpcore by itself takes one without a status for a 200.
+
+    It does so out of kindness to servers with odd headers, for the whole process at once.
+    """
+    from h2.config import H2Configuration
+
+    httpcore.HTTP2Connection.CONFIG = H2Configuration(validate_inbound_headers=True)
+
+
+__all__ = ["NAME", "check_heads", "httpcore", "httpx"]

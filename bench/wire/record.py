@@ -86,6 +86,7 @@ class Record:
         if self.began_ns is not None:
             self.tcp_ns = (self.tcp_ns or 0) + now_ns - self.began_ns
         self.began_ns = self.send_ns = self.sent_ns = self.sent_id = None
+        self.send_final = False
         self.arrivals.clear()
         self.head, self.bytes_in = b"", 0
 

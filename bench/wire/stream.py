@@ -51,6 +51,7 @@ class WireStream(httpcore.NetworkStream):
         self._ready = b""
         self._sent_bytes = 0
         self._latest: Arrival | None = None
+        self._reset = False
         self._closed = False
 
     # What httpcore asks for
@@ -62,7 +63,7 @@ class WireStream(httpcore.NetworkStream):
         if self._ready:
             data, self._ready = self._ready[:max_bytes], self._ready[max_bytes:]
             return data
-        record.phase = "body" if record.first is not None else "ttfb"
+        record.phase = _waiting_for(record)
         return self._read(max_bytes, record)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -156,8 +157,8 @@ class WireStream(httpcore.NetworkStream):
         began_ns = now_ns()
         try:
             last_ns = self._send_all(data, record)
-        except OSError:
-            last_ns = now_ns()  # the server may have answered before it closed: the read will tell
+        except OSError as error:
+            last_ns = self._note_unsent(error)
         if record.send_final:
             return
         record.send_final = record.body_done
@@ -165,6 +166,14 @@ class WireStream(httpcore.NetworkStream):
         record.send_ns = now_ns() - record.began_ns
         record.sent_ns = last_ns
         record.sent_id = (self._sent_bytes - 1) & 0xFFFFFFFF
+
+    def _note_unsent(self, error: OSError) -> int:
+        """The server may have answered before it closed: the read that follows will tell.
+
+        It tells of everything but a reset, which the kernel reports once, and did.
+        """
+        self._reset = self._reset or error.errno == errno.ECONNRESET
+        return now_ns()
 
     def _send_all(self, data: bytes, record: Record) -> int:
         """Send everything; the time just before the last piece was handed to the kernel."""
@@ -227,6 +236,8 @@ class WireStream(httpcore.NetworkStream):
             data, ancillary, _, _ = self._sock.recvmsg(_RECV_BYTES, kernel.ANCILLARY_BYTES)
         except OSError as error:
             raise self._receive_fault(error, record) from None
+        if not data and self._reset:
+            raise self._receive_fault(OSError(errno.ECONNRESET, ""), record)
         socket_ns = now_ns()
         if data:
             stamp = kernel.stamp_of(ancillary) if self._stamped else None
@@ -282,8 +293,8 @@ class WireStream(httpcore.NetworkStream):
         """Send what TLS has to say; when that was handed to the kernel."""
         try:
             return self._send_all(self._outgoing.read(), record)
-        except OSError:
-            return now_ns()  # the read that follows will tell
+        except OSError as error:
+            return self._note_unsent(error)
 
     # Idle
 
@@ -292,25 +303,33 @@ class WireStream(httpcore.NetworkStream):
 
         TLS session tickets that arrive after the handshake are neither: they are read and kept.
         """
-        if self._ready:
-            return True
-        try:
-            raw = self._sock.recv(_RECV_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        if self._tls is None or not raw:
+        return self.has_ended() or bool(self._ready)
+
+    def has_ended(self) -> bool:
+        """Whether an idle connection is over; what it says meanwhile is kept for the next read."""
+        while True:
+            try:
+                raw = self._sock.recv(_RECV_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            if not raw or not self._keep(raw):
+                return True
+
+    def _keep(self, raw: bytes) -> bool:
+        """Keep what came unasked; False when it ends the connection."""
+        if self._tls is None:
             self._ready += raw
             return True
         self._incoming.write(raw)
         try:
-            self._ready += self._tls.read(_RECV_BYTES)
+            while True:
+                self._ready += self._tls.read(_RECV_BYTES)
         except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError:
             return True
-        return True
+        except ssl.SSLError:
+            return False
 
     def _limit(self, option: int, record: Record) -> None:
         left_ns = record.deadline_ns - now_ns()
@@ -319,6 +338,13 @@ class WireStream(httpcore.NetworkStream):
         left_us = max(1, left_ns // 1000)
         value = _TIMEVAL.pack(left_us // 1_000_000, left_us % 1_000_000)
         self._sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def _waiting_for(record: Record) -> str:
+    """The phase of a read: over HTTP/2 it can be for leave to send the rest of the body."""
+    if record.first is not None:
+        return "body"
+    return "ttfb" if record.body_done else "send"
 
 
 def _timeout(record: Record) -> WireFault:

@@ -9,9 +9,9 @@ from typing import Any
 
 from bench.wire.clock import ClockWatch
 from bench.wire.connect import Family, literal, race, resolve
-from bench.wire.httplib import httpcore, httpx
+from bench.wire.httplib import check_heads, httpcore, httpx
 from bench.wire.proxy import Proxy
-from bench.wire.record import Record
+from bench.wire.record import Record, WireFault
 from bench.wire.stream import WireStream
 
 
@@ -48,17 +48,28 @@ class Wire:
         self.transport = _Transport(self, self._pool)
 
     def begin(self, deadline_ns: int) -> Record:
-        """Start the marks of a new request that must be over at ``deadline_ns`` (monotonic)."""
+        """Start the marks of a new request that must be over at ``deadline_ns`` (monotonic).
+
+        A connection that ended while it was idle is closed: httpcore does not look over HTTP/2.
+        """
+        if self.stream is not None and self.stream.has_ended():
+            self.close()
         self.record = Record(deadline_ns=deadline_ns)
         self._watch = ClockWatch()
         return self.record
 
-    def finish(self) -> Record:
-        """Collect what the kernel still holds for the request; its complete record."""
+    def finish(self, *, broken: bool = False) -> Record:
+        """Collect what the kernel still holds for the request; its complete record.
+
+        A connection that broke, or that was left in the middle, is closed: over HTTP/2 what is
+        still to come for this request would arrive within the next one.
+        """
         if self.stream is not None:
             self.stream.collect()
             self.stream.describe(self.record)
         self.record.clock_step = self._watch.stepped()
+        if broken:
+            self.close()
         return self.record
 
     def interrupt(self) -> None:
@@ -75,6 +86,9 @@ class Wire:
     def connect(self, host: str, port: int) -> WireStream:
         """A new connection, its phases in the record. Raises WireFault."""
         record = self.record
+        if record.began_ns is not None:
+            # httpcore asks again elsewhere when a GOAWAY names an earlier stream as the last one.
+            raise WireFault("stream_error", record.phase, "sent away; nothing is sent twice")
         record.reused = False
         pinned = self._route.target(port)
         if pinned is None:
@@ -101,6 +115,8 @@ def _pool(
         "retries": 0,
         "network_backend": backend,
     }
+    if http2:
+        check_heads()
     if proxy is None:
         return httpcore.ConnectionPool(**kept)
     return httpcore.HTTPProxy(proxy.url, proxy_auth=proxy.auth, **kept)
@@ -127,8 +143,10 @@ class _Transport(httpx.BaseTransport):
         self._pool = pool
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        body = request.stream
+        body, record = request.stream, self._wire.record
         assert isinstance(body, httpx.SyncByteStream)  # noqa: S101  # this transport is synchronous
+        # httpcore takes no body, and so ends none, where no header announces one.
+        record.body_done = not {"content-length", "transfer-encoding"} & set(request.headers)
         answer = self._pool.handle_request(
             httpcore.Request(
                 method=request.method,
@@ -139,11 +157,11 @@ class _Transport(httpx.BaseTransport):
                     target=request.url.raw_path,
                 ),
                 headers=request.headers.raw,
-                content=_Outgoing(body, self._wire.record),
+                content=_Outgoing(body, record),
                 extensions=request.extensions,
             )
         )
-        _mark_first(self._wire.record, answer.extensions.get("http_version", b""))
+        _mark_first(record, answer.extensions.get("http_version", b""))
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,

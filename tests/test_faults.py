@@ -1,0 +1,81 @@
+"""Every fault, met in every way that makes sense: one right row, and nothing else is harmed.
+
+The whole matrix, with all clients on kept connections too: `python -m tests.benchmarks.faults`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.clients import CLIENTS
+from tests.faults import network
+from tests.faults.clients import present, why_missing
+from tests.faults.lane import Cell, Ground
+from tests.faults.matrix import CASES, DEFAULT, meet, plan
+from tests.lab.inside import require
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
+    """The default client in every way, the others on new connections, in one shape of an answer."""
+    others = [client for client in present()[0] if client != DEFAULT]
+    planned = plan([DEFAULT]) + plan(others).only("cold").halved()
+    return meet(Ground(tmp_path_factory.mktemp("faults")), planned)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("case", [case.name for case in CASES])
+def test_a_fault_is_one_row_with_the_right_words_and_harms_nothing_else(
+    case: str, cells: list[Cell]
+) -> None:
+    """Outcome and phase are right, sent once, within the deadline that we own, no time of what was
+    not over; the next requests are ok; the server came to its last step."""
+    met = [cell for cell in cells if cell.case == case]
+    assert met
+    assert [(cell.way.words, cell.problems) for cell in met if cell.problems] == []
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_client_takes_part(client: str, cells: list[Cell]) -> None:
+    """Or it is said why not; in CI that is a failure."""
+    require(why_missing(client))
+    assert any(cell.way.client == client for cell in cells)
+
+
+@pytest.mark.timeout(600)
+def test_a_fault_of_the_network_is_one_row_with_the_right_words() -> None:
+    """Names, routes and links that fail, in a namespace of their own."""
+    require(network.missing())
+    met = network.cells([DEFAULT])
+    assert {cell.case for cell in met} == {case.name for case in network.CASES}
+    assert [(c.case, c.way.words, c.problems) for c in met if c.problems] == []
+
+
+def test_a_case_is_named_once() -> None:
+    """Or its cells would hide each other's."""
+    names = [case.name for case in (*CASES, *network.CASES)]
+    assert len(names) == len(set(names))
+
+
+def test_the_judge_finds_what_is_wrong(tmp_path: Path) -> None:
+    """A matrix that cannot fail proves nothing: each wrong expectation is a problem."""
+    from dataclasses import replace
+
+    right = CASES[0]
+    wrong = [
+        replace(right, name="another outcome", outcome="truncated"),
+        replace(right, name="another phase", phase="body"),
+        replace(right, name="another word", says={"cost_usd": 3.0}),
+        replace(right, name="sent never", unsent=True),
+        replace(right, name="a server that dies", steps=(*right.steps[:2], _die, *right.steps[2:])),
+    ]
+    met = meet(Ground(tmp_path), plan([DEFAULT], wrong))
+    assert {cell.case for cell in met if cell.problems} == {case.name for case in wrong}
+    assert all(cell.problems for cell in met)
+
+
+def _die(_: object) -> None:
+    raise OSError(os.strerror(5))
