@@ -276,7 +276,8 @@ class Run:
     """What is true of all rows of one run; stored as ``run.json``.
 
     ``model`` is the one that every request asks for, None where there is no such one; ``models``
-    has that of each arm, and is empty without arms. ``reason`` says why a run was stopped.
+    has that of each arm, and is empty without arms. ``reason`` says why a run was stopped,
+    ``before`` what was true of its parts before it was resumed.
     """
 
     run_id: str
@@ -297,6 +298,7 @@ class Run:
     calibration: Mapping[str, Any] | None = None
     status: str = "running"
     reason: str | None = None
+    before: tuple[Mapping[str, Any], ...] = ()
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
 

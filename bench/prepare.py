@@ -21,6 +21,7 @@ from bench.model import ASKING, Check, Endpoint, Plan, Trial
 from bench.preflight import AUTO, check_endpoints, choose_model, measurable
 from bench.price import expected_tokens, expected_usd, worst_usd
 from bench.schedule import scheduled
+from bench.store import try_results
 from bench.wire.connect import Family
 from bench.wire.proxy import environment_proxy, find_proxy
 from bench.wire.trust import trust
@@ -197,6 +198,7 @@ def prepare(plan: Plan, catalogue: Catalogue, where: Where, *, insist: bool = Fa
     Raises UsageError for what is wrong with the plan, the key or a name; NothingMeasured when no
     endpoint answers.
     """
+    try_results(where.results)
     named = [asks.model for asks in variants(plan).values() if asks.model != AUTO]
     _check_limits(where, catalogue, named if set(plan.kinds) & set(ASKING) else [])
     settings = settings_for(plan, catalogue, where)

@@ -31,8 +31,9 @@ from bench.plan import plan_sha256
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
+from bench.resuming import Rest
 from bench.schedule import schedule
-from bench.store import RunWriter
+from bench.store import RunWriter, reopen
 from bench.wire import httplib
 from bench.wire.clock import clock_facts, utc_text
 
@@ -71,21 +72,22 @@ def execute(
     watch: Watcher | None = None,
     stop: Stop | None = None,
     trials: Iterable[Trial] | None = None,
+    rest: Rest | None = None,
 ) -> Finished:
     """Measure everything that was prepared and store each row as it ends.
 
     ``trials`` take the place of the plan's schedule for who decides while measuring; the run is
-    then complete with however many there were.
+    then complete with however many there were. With ``rest`` an unfinished run goes on in its own
+    folder, with what it has no rows of.
     The first SIGINT or SIGTERM ends the run with what it has, the second ends the process. A limit
     of ``where`` that is reached stops the run: it sends nothing more, and says why.
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
-    run = describe(prepared, _calibration() if where.calibrate else None)
+    run, writer, planned = _begin(prepared, where, rest)
     bench = bench_for(prepared, run.run_id)
-    planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
     door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
-    with RunWriter.create(where.results, run) as writer, _signals(stop), _clock(stop, where):
+    with writer, _signals(stop), _clock(stop, where):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         try:
             _store(samples, writer, watch)
@@ -97,6 +99,24 @@ def execute(
         known = {} if trials is None else {"scheduled": writer.rows}
         writer.finish(status, finished_at=utc_text(), reason=stop.reason, **known)
     return Finished(writer.folder, status, run, stop.reason)
+
+
+def _begin(
+    prepared: Prepared, where: Where, rest: Rest | None
+) -> tuple[Run, RunWriter, Iterable[Trial]]:
+    """The run's folder, ours alone, and what is to be asked."""
+    run = describe(prepared, _calibration() if where.calibrate else None)
+    if rest is None:
+        planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
+        return run, RunWriter.create(where.results, run), planned
+    kept = reopen(rest.folder)
+    try:
+        left = rest.left(kept)
+        run = rest.continued(run, kept, left)
+        return run, kept.writer(run), left
+    except BaseException:
+        kept.release()
+        raise
 
 
 def _store(samples: Iterable[Sample], writer: RunWriter, watch: Watcher | None) -> None:

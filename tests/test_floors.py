@@ -40,7 +40,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "comparing", "pytest_plugin", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -61,6 +61,7 @@ NEIGHBOURS = {
     ("report", "plots"),
     ("prepare", "preflight"),
     ("choosing", "session"),
+    ("session", "resuming"),
     ("loading", "foreign"),
     ("pytest_plugin", "session"),
     ("suite", "pytest_plugin"),

@@ -10,6 +10,7 @@ from bench.cli.shell import print_json, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.resuming import Rest, prepare_rest
 from bench.session import Finished, execute
 from bench.units import format_usd
 
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
     from bench.stats import Summary
 
 
-def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
-    """Prepare, measure with progress, summarise, write the report; the exit code."""
+def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | None = None) -> int:
+    """Prepare, measure with progress, summarise, write the report; the exit code.
+
+    With ``rest`` that run goes on.
+    """
     with open_catalogue(plan, where) as catalogue:
-        prepared = prepare(plan, catalogue, where)
-        finished = measure_aloud(prepared, where)
+        if rest is None:
+            prepared = prepare(plan, catalogue, where)
+        else:
+            prepared = prepare_rest(rest, catalogue, where)
+        finished = measure_aloud(prepared, where, rest)
     from bench.report import write_report
     from bench.stats import summarise
 
@@ -42,12 +49,14 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool) -> int:
     return _exit_code(finished, prepared, df)
 
 
-def measure_aloud(prepared: Prepared, where: Where) -> Finished:
+def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:
     """Measure what was prepared: what comes is said before, where it stands meanwhile, and why it
     was stopped after."""
     announce(prepared, where)
+    if rest is not None:
+        tell(f"Goes on with {rest.run['run_id']}, which was {rest.run['status']}.")
     with progress(prepared) as seen:
-        finished = execute(prepared, where, watch=seen)
+        finished = execute(prepared, where, watch=seen, rest=rest)
     tell_end(finished)
     return finished
 

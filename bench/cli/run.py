@@ -16,20 +16,31 @@ from bench.cli.options import (
     plan_options,
     where_from,
 )
+from bench.resuming import read_rest
 
 
 @click.command()
 @click.argument("plan", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish a run that was killed, interrupted or stopped: the same schedule, the rest of it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @catalogue_options
 @plan_options
 @batch_options
 @place_options
-def run(plan: Path | None, as_json: bool, **given: Any) -> int:
+def run(plan: Path | None, resume: Path | None, as_json: bool, **given: Any) -> int:
     """Measure identical requests against the global and every regional endpoint.
 
     PLAN is a TOML file (`regionbench init` writes one); options win over it. The key comes from the
     environment variable that the catalogue names (XAI_API_KEY), or from --key-file.
     """
     where = where_from(given)
+    if resume is not None:
+        asked = plan is not None or any(value not in (None, ()) for value in given.values())
+        rest = read_rest(resume, plan_from(plan, given) if asked else None)
+        return measure_and_tell(rest.plan, where, as_json=as_json, rest=rest)
     return measure_and_tell(plan_from(plan, given), where, as_json=as_json)

@@ -13,13 +13,15 @@ read as cautions; `repair` makes a folder fit to be appended to again.
 
 from bench.store.archive import export_runs, import_runs
 from bench.store.reader import StoredRun, is_run, read_run, read_runs
+from bench.store.reopen import Kept, reopen
 from bench.store.repair import repair
 from bench.store.shelf import Head, read_heads, remove_run
 from bench.store.tags import change as change_tags
-from bench.store.writer import RunWriter
+from bench.store.writer import RunWriter, try_results
 
 __all__ = [
     "Head",
+    "Kept",
     "RunWriter",
     "StoredRun",
     "change_tags",
@@ -30,5 +32,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "remove_run",
+    "reopen",
     "repair",
+    "try_results",
 ]

@@ -152,6 +152,21 @@ def wait_lock(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX)
 
 
+def open_locked(path: Path) -> int:
+    """An existing file, open for appending, taken for this process alone; raises OSError."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            lock(fd)
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        # Another repair replaced the file between open and lock
+        os.close(fd)
+
+
 def locked(path: Path) -> bool:
     """Whether a living process holds the file. The system drops a lock when its holder dies."""
     try:
@@ -165,3 +180,17 @@ def locked(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def gone(fd: int) -> bool:
+    """Whether the file that is written to was removed: what is written then is nowhere."""
+    return os.fstat(fd).st_nlink == 0
+
+
+def try_folder(path: Path) -> None:
+    """Make and remove a folder in ``path``, or in the nearest folder above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    probe = path / f".regionbench.{secrets.token_hex(8)}"
+    make_folder(probe)
+    probe.rmdir()

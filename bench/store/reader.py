@@ -13,6 +13,7 @@ from bench.store import disk, lines, parquet, runfile
 from bench.store.writer import SAMPLES
 
 _RERUN = "Measure again if the missing rows matter."
+_RESUME = "If they matter: regionbench run --resume, and its folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def read_run(folder: Path) -> StoredRun:
     run, intact = runfile.read(folder)
     cautions = [] if intact else [_edited(folder / runfile.NAME)]
     rows, told = _rows(folder, run, live)
-    cautions += told
+    cautions += told + _resumed(run)
     cautions += _missing(run, len(rows), live)
     return StoredRun(run, rows, tuple(cautions))
 
@@ -101,6 +102,21 @@ def _tail_words(tail: bytes) -> str:
     return f"{'unreadable lines' if whole else 'a cut-off last line'}, {len(tail)} bytes"
 
 
+def _resumed(run: dict[str, Any]) -> list[Caution]:
+    """Each gap, with what was measured before it."""
+    parts = run.get("before") or []
+    return [
+        Caution(
+            "resumed",
+            f"{run['run_id']} has a gap: it was {part.get('status')} after {part.get('rows')} rows"
+            f" and resumed at {part.get('resumed_at')}.",
+            "Differences are paired by round and stand; quantiles hold what drifted meanwhile.",
+        )
+        for part in parts
+        if isinstance(part, dict)
+    ]
+
+
 def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
     scheduled, status = run["scheduled"], run["status"]
     count = f"{max(scheduled - rows, 0)} of {scheduled} rows are missing"
@@ -110,11 +126,11 @@ def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
         ]
     if status == "running":
         return [
-            Caution("killed", f"{run['run_id']} was killed before it finished: {count}.", _RERUN)
+            Caution("killed", f"{run['run_id']} was killed before it finished: {count}.", _RESUME)
         ]
     if rows < scheduled:
         why = f" ({run['reason']})" if isinstance(run.get("reason"), str) else ""
-        return [Caution("incomplete", f"{run['run_id']} is {status}{why}: {count}.", _RERUN)]
+        return [Caution("incomplete", f"{run['run_id']} is {status}{why}: {count}.", _RESUME)]
     return []
 
 

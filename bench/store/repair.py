@@ -18,26 +18,12 @@ def repair(folder: Path) -> tuple[Caution, ...]:
     """
     path = folder / SAMPLES
     with disk.explained(f"repair {path}"):
-        fd = _open_locked(path)
+        fd = disk.open_locked(path)
         try:
             _remove_leftovers(folder)
             return _repair(path, fd)
         finally:
             os.close(fd)
-
-
-def _open_locked(path: Path) -> int:
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        try:
-            disk.lock(fd)
-            if os.path.samestat(os.fstat(fd), path.stat()):
-                return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        # Another repair replaced the file between open and lock
-        os.close(fd)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import time
@@ -31,9 +32,18 @@ class RunWriter:
     sending, and `finish` says how it ended.
     """
 
-    def __init__(self, folder: Path, run: Run, fd: int, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        fd: int,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+        found: lines.Scan | None = None,
+    ) -> None:
+        found = found or lines.Scan()
         self.folder = folder
-        self.rows = 0
+        self.rows = len(found.rows)
+        self._last_line = found.last_line
         self._run = run
         self._fd = fd
         self._now_ns = now_ns
@@ -66,7 +76,7 @@ class RunWriter:
         """Hands the row to the system in one piece. When it returns, a kill cannot lose the row."""
         if self._failed:
             raise StoreError(f"{self.folder} takes no more rows after an error: start a new run.")
-        line = lines.encode(self.rows + 1, sample)
+        line = lines.encode(self._last_line + 1, sample)
         end = os.lseek(self._fd, 0, os.SEEK_END)
         try:
             written = disk.write(self._fd, line)
@@ -75,6 +85,7 @@ class RunWriter:
         if written < len(line):
             raise self._refused(end, _CUT)
         self.rows += 1
+        self._last_line += 1
         self._unsynced += 1
 
     def _refused(self, end: int, why: str) -> StoreError:
@@ -96,6 +107,8 @@ class RunWriter:
         try:
             with disk.explained(f"sync {self.folder / SAMPLES}"):
                 disk.sync(self._fd)
+                if disk.gone(self._fd):
+                    raise FileNotFoundError(errno.ENOENT, "removed")
         except StoreError:
             # The system may have dropped the pages it could not write: a second, successful
             # sync would prove nothing
@@ -166,6 +179,15 @@ def make_results(results: Path) -> None:
         with contextlib.suppress(FileExistsError):
             disk.make_folder(results)
         disk.sync_folder(results.parent)
+
+
+def try_results(results: Path) -> None:
+    """Whether a run folder can be made there, before anything is asked. Leaves nothing behind.
+
+    StoreError names why not, and the remedy.
+    """
+    with disk.explained(f"make a run folder in {results}"):
+        disk.try_folder(results.absolute())
 
 
 def _prepare(folder: Path, run: Run) -> int:
