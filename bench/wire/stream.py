@@ -324,8 +324,9 @@ class WireStream(httpcore.NetworkStream):
             return True
         self._incoming.write(raw)
         try:
-            while True:
-                self._ready += self._tls.read(_RECV_BYTES)
+            while said := self._tls.read(_RECV_BYTES):  # nothing: it said goodbye
+                self._ready += said
+            return False
         except ssl.SSLWantReadError:
             return True
         except ssl.SSLError:
