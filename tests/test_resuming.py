@@ -224,8 +224,10 @@ def test_a_run_whose_folder_vanishes_stops_sending_and_says_so(
 
 def test_the_judge_of_killed_runs_sees_what_is_lost_doubled_or_invented() -> None:
     """The last request of each worker may be on its way, no other."""
-    rows = [{"seq": n, "request_id": str(n), "run_id": "r"} for n in range(5)]
-    asked = [row["request_id"] for row in rows]
+    asked = [str(number) for number in range(5)]
+    rows: list[dict[str, Any]] = [
+        {"seq": number, "request_id": str(number), "run_id": "r"} for number in range(5)
+    ]
     assert killed_runs.judge(1, [*asked, "5"], rows).lost == 0
     assert killed_runs.judge(1, [*asked, "5", "6"], rows).lost == 1
     assert killed_runs.judge(4, [*asked, "5", "6", "7", "8"], rows).lost == 0

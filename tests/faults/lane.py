@@ -31,12 +31,6 @@ from tests.faults.places import PLACES
 from tests.faults.stage import HEALTHY, Setting, Stage, on_stage
 from tests.faults.trust import HOST, Contexts
 
-
-def _impatient() -> Admission:
-    """For servers that say "later", and are asked again at once."""
-    return Admission(Budget(Limits(), lambda _: 0.0), Manners(longest_pause_s=0.0))
-
-
 SHORT_S, LONG_S = 3.0, 20.0
 """Deadlines of cases that end with theirs, and of those that must not come near it."""
 
@@ -217,3 +211,8 @@ class Lane:
                 reached=seen.reached,
             )
         )
+
+
+def _impatient() -> Admission:
+    """For servers that say "later", and are asked again at once."""
+    return Admission(Budget(Limits(), lambda _: 0.0), Manners(longest_pause_s=0.0))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import socket
 import struct
 import subprocess
@@ -104,7 +105,8 @@ CASES = (*NAMES, *ROUTES, *LINKS)
 
 def missing() -> str | None:
     """Why these cannot be made here; None when they can."""
-    return no_namespace()
+    absent = [name for name in ("ip", "tc") if shutil.which(name) is None]
+    return f"{' and '.join(absent)} are missing: install iproute2" if absent else no_namespace()
 
 
 def cells(clients: list[str]) -> list[Cell]:
