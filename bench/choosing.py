@@ -23,7 +23,7 @@ PROBES = 5
 warm it: what is network costs nothing to know, and streams do not carry the server's own word."""
 
 
-PAUSE_MS = 250.0
+PAUSE_MS = 500.0
 """What a race waits between two requests, unless told otherwise: spells of spillover and failure
 last for seconds, and rounds that all fall into one know nothing of the others."""
 

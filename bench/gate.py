@@ -37,6 +37,9 @@ CONFIRMATIONS = "confirmations"
 """The folder in a results folder that fresh measurements of suspects go to. It is no run folder, so
 they never become history: what was measured because it looked slow is no fair sample."""
 
+EXCLUDED = "excluded"
+"""The tag of a run that shall judge no other: a known incident would widen what is expected."""
+
 _SAME_PLAN = (
     *("messages", "parameters", "arms", "http2"),
     *("concurrency", "rate", "pause_ms", "timeout_s"),
@@ -60,6 +63,7 @@ class Stored:
     places: tuple[Path, ...]
     frame: Callable[[], pd.DataFrame]
     cautions: tuple[Caution, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def began(self) -> str:
@@ -76,7 +80,8 @@ def stored(history: Path) -> list[Stored]:
 
 def _of_batch(one: StoredBatch) -> Stored:
     places = tuple(folder.resolve() for folder in one.folders)
-    return Stored(one.name, one.status, one.heads[-1].run, places, one.frame, one.cautions)
+    run, tags = one.heads[-1].run, tuple(one.tags)
+    return Stored(one.name, one.status, run, places, one.frame, one.cautions, tags)
 
 
 def _of_file(one: StoredRun) -> Stored:
@@ -177,6 +182,8 @@ def _thin(past: Sequence[Batch], left_out: Mapping[str, str]) -> list[Caution]:
 
 def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
     """Why something stored is no part of the history of a run; empty when it is."""
+    if EXCLUDED in past.tags:
+        return f"tagged {EXCLUDED}"
     if past.status != "complete":
         return f"not complete: {past.status}"
     for name in ("vantage", "provider"):

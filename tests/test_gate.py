@@ -229,6 +229,14 @@ def test_what_is_not_comparable_is_left_out_and_said(
     assert not [c for c in candidate.cautions if c.code == "left_out"]
 
 
+def test_a_day_tagged_excluded_judges_no_other(results: Path) -> None:
+    """A known incident would widen what is expected of the days after it."""
+    assert main(["history", "tag", "day-05", "excluded", "--results", str(results)]) == 0
+    candidate = find_candidate(results)
+    assert dict(candidate.left_out) == {"day-05": "tagged excluded"}
+    assert "day-05" not in {one.name for one in candidate.past}
+
+
 def test_without_a_baseline_the_reader_sees_what_might_have_been_one(results: Path) -> None:
     """A team that renamed its vantage must not wonder for ten days."""
     write_day(results, 12, vantage="new-name")

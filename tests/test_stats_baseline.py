@@ -96,6 +96,14 @@ def test_a_suspect_is_inconclusive_until_a_fresh_batch_agrees() -> None:
     assert (refuted.state, _cell(refuted).confirmed) == ("ok", False)
 
 
+def test_what_is_undecided_because_nothing_could_be_seen_is_no_suspect() -> None:
+    """Measuring it once more would cost money and tell nothing."""
+    waiting = against(_past(), _new(medians_ms=SLOW))
+    suspect = _cell(waiting)
+    blind = replace(suspect, endpoint="eu-west-1", p=0.4, p_adjusted=0.8)
+    assert suspects(replace(waiting, judged=(suspect, blind))) == ("us-east-1",)
+
+
 def test_a_confirmation_of_too_few_requests_leaves_it_open() -> None:
     """It is not counted for either side."""
     few = batch(tidy(rows(3, PAIR, seed=60), [run(PAIR)]), "few")

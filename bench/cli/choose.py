@@ -49,7 +49,7 @@ def choose(
     """Which endpoint should I use from here? Asks round by round, only whose answer is still open,
     and stops when it knows. With RUN: the same rule on stored rounds, nothing is sent.
 
-    It waits 250 ms between two requests (--pause), because spillover and failures come in spells.
+    It waits 500 ms between two requests (--pause), because spillover and failures come in spells.
 
     Exits 3 when it is undecided: then no endpoint is named.
     """

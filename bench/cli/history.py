@@ -110,7 +110,8 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
 @click.argument("name")
 @_results
 def tag(run: str, name: str, results: Path) -> None:
-    """Put the tag NAME on every run of RUN. `baseline` keeps it from being pruned."""
+    """Put the tag NAME on every run of RUN. `baseline` keeps it from being pruned,
+    `excluded` from judging other runs."""
     _retag(run, results, add=(name,))
 
 

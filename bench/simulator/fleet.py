@@ -69,7 +69,7 @@ class Fleet:
         seed: int = 1,
         hosts: Hosts = "test",
         bind: str | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Fleet:
         """Starts a fleet and returns when it serves.
 

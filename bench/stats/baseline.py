@@ -82,8 +82,13 @@ def against(past: Sequence[Batch], new: Batch, confirmation: Batch | None = None
 def suspects(verdict: Verdict) -> tuple[str, ...]:
     """The endpoints that have to be measured once more before the verdict is final."""
     waiting = [one for one in verdict.having("inconclusive") if one.confirmed is None]
-    found = [one.endpoint for one in waiting if one.p is not None or one.observed == 1.0]
+    found = [one.endpoint for one in waiting if _due(one) or one.observed == 1.0]
     return tuple(dict.fromkeys(found))
+
+
+def _due(one: Judged) -> bool:
+    """A cell that is undecided because too little was asked is no suspect, and costs no more."""
+    return one.p_adjusted is not None and one.p_adjusted <= FDR
 
 
 def _keys(past: Sequence[Batch], new: Batch) -> list[Key]:

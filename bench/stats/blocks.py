@@ -84,26 +84,23 @@ def _medians(ms: Values, block: npt.NDArray[np.int64], blocks: int) -> Values:
 
 
 def tail_shift(a: Side, b: Side, q: float, together: bool, margin: float = 0.0) -> Shift:
-    """The shift of the q-quantile (q > .5) with its percentile interval; seeds are fixed.
+    """The shift of the q-quantile (q > .5) by the percentile interval; seeds are fixed.
 
     ``together``: both sides' blocks are the same rounds and are drawn alike. The point estimate is
-    exact. ``p`` takes the shift for normal with the standard error that the interval stands for:
-    the replicates themselves know no p below 1 / 2,000, and are too sure of few blocks.
+    exact. Few blocks make replicates too sure of the lower end, so it lies at least half the
+    interval's width below the estimate, and ``p`` takes the shift for normal with that width.
     """
     ours = _weights(max(a.blocks, b.blocks) if together else a.blocks, 0)
     theirs = ours if together else _weights(b.blocks, 1)
     drawn = np.sort(_difference(_tail(a, q, ours), _tail(b, q, theirs)))
     low, high = (float(drawn[round(share * (REPLICATES - 1))]) for share in (ALPHA, 1 - ALPHA))
     value = float(_difference(np.array(quantile(a.known, q)), np.array(quantile(b.known, q))))
-    return Shift(value, low, high, _p(value, low, high, margin, drawn))
-
-
-def _p(value: float, low: float, high: float, margin: float, drawn: Values) -> float:
-    """One-sided; the share of replicates where the interval reaches into the failures."""
     if not math.isfinite(high - low):
-        return (1 + int(np.searchsorted(drawn, margin, side="right"))) / (1 + REPLICATES)
+        within = int(np.searchsorted(drawn, margin, side="right"))
+        return Shift(value, low, high, (1 + within) / (1 + REPLICATES), math.inf)
     error = max((high - low) / (2 * Z_ALPHA), TINY)
-    return float(ndtr((margin - value) / error))
+    p = float(ndtr((margin - value) / error))
+    return Shift(value, min(low, value - Z_ALPHA * error), high, p, error)
 
 
 def _difference(a: Values, b: Values) -> Values:

@@ -80,8 +80,6 @@ def _latency(a: Side, b: Side, measure: Measure, together: bool, margin: float) 
     if bare.untold:
         return bare
     shift = _shift(a, b, measure, together, margin)
-    # The interval's rank and p can differ by a rounding: both have to agree.
-    flagged = shift.value >= FLOOR[measure] and shift.low > margin and shift.p < ALPHA
     return replace(
         bare,
         change=math.expm1(shift.value),
@@ -89,7 +87,7 @@ def _latency(a: Side, b: Side, measure: Measure, together: bool, margin: float) 
         high=math.expm1(shift.high),
         p=shift.p,
         error=shift.error,
-        flagged=flagged,
+        flagged=shift.value >= FLOOR[measure] and shift.low > margin,
     )
 
 

@@ -32,18 +32,14 @@ class Shift:
     """log(b / a) with its bounds, each at one-sided 99 %; +inf: b fails where a does not.
 
     ``p`` is one-sided, of "no more than the margin that was asked for". ``error`` is the standard
-    error that the interval's width stands for.
+    error in logs, inf where an end of the interval lies among the failures.
     """
 
     value: float
     low: float
     high: float
     p: float
-
-    @property
-    def error(self) -> float:
-        """In logs; inf where an end of the interval lies among the failures."""
-        return (self.high - self.low) / (2 * Z_ALPHA)
+    error: float
 
 
 def hodges_lehmann(a: Values, b: Values, margin: float = 0.0, aligned: int = 0) -> Shift:
@@ -61,7 +57,8 @@ def hodges_lehmann(a: Values, b: Values, margin: float = 0.0, aligned: int = 0) 
     share = Z_ALPHA * spread / pairs
     low, value, high = _ranked(_thinned(x), _thinned(y), (0.5 - share, 0.5, 0.5 + share))
     wins = _wins(x, y - margin)
-    return Shift(value, low, high, float(ndtr((pairs / 2 + 0.5 - wins) / spread)))
+    p = float(ndtr((pairs / 2 + 0.5 - wins) / spread))
+    return Shift(value, low, high, p, (high - low) / (2 * Z_ALPHA))
 
 
 def logs(values: Values) -> Values:

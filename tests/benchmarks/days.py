@@ -8,7 +8,8 @@ that asks a fleet on loopback. A day is a batch by its name; no clock is faked. 
 of the two regions takes 30 % longer.
 
 Each day is three sittings and is gated. With --quick days 1 to 9 are one sitting each, measured
-through the Python interface in this process, and only the last three are run by the steps.
+through the Python interface in this process, and only the last three are run by the steps. False
+alarms do not fail it then: what a crowded host slows down for minutes is slower, and twice.
 """
 
 from __future__ import annotations
@@ -189,22 +190,21 @@ def measure(arguments: argparse.Namespace) -> Result:
     return Result(
         [
             _count("days without baseline that say so", sum(codes[n] == 3 for n in early), early),
-            _count("unchanged days that pass", sum(codes[n] == 0 for n in between), between),
+            _count("unchanged days that pass", sum(codes[n] == 0 for n in between), between, True),
             _count("slow days found", int(codes[SLOW] == 1), [SLOW]),
             Figure(
                 "cells called regressed that are not, or without a fresh measurement",
                 sum(not (one["endpoint"] == "near" and one["confirmed"]) for one in worse),
                 "",
                 0,
-                timed=False,
             ),
         ],
         [_row(number, found) for number, found in days.items()],
     )
 
 
-def _count(name: str, value: int, wanted: list[int]) -> Figure:
-    return Figure(name, value, "days", len(wanted), floor=True, timed=False)
+def _count(name: str, value: int, wanted: list[int], timed: bool = False) -> Figure:
+    return Figure(name, value, "days", len(wanted), floor=True, timed=timed)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,11 @@ WORKERS = 10
 _REFERENCE_SEED = 900
 
 
-def raced(profile: str, seed: int) -> RaceVerdict:
-    """One live race with the product's defaults, against a fleet of its own."""
+def raced(profile: str, seed: int, pause_ms: float = PAUSE_MS) -> RaceVerdict:
+    """One live race, by default with the product's defaults, against a fleet of its own."""
     with Fleet.start(profile=profile, seed=seed) as fleet, tempfile.TemporaryDirectory() as folder:
-        rounds = RaceRules().cap
         plan = make_plan(
-            catalogue=str(fleet.catalogue), rounds=rounds, seed=seed, pause_ms=PAUSE_MS
+            catalogue=str(fleet.catalogue), rounds=RaceRules().cap, seed=seed, pause_ms=pause_ms
         )
         where = Where(results=Path(folder))
         prepared = prepare(plan, load_catalogue(plan.catalogue), where)
@@ -78,11 +77,12 @@ def measure(quick: bool) -> Result:
             wanted = range(_REFERENCE_SEED, _REFERENCE_SEED + runs)
             known = pool.map(long_run, [profile] * runs, wanted, [rounds] * runs)
             cells = summarise(pd.concat(known, ignore_index=True)).cells
-            verdicts = [*pool.map(raced, [profile] * seeds, range(1, seeds + 1))]
+            pauses = [0.0 if quick else PAUSE_MS] * seeds
+            verdicts = [*pool.map(raced, [profile] * seeds, range(1, seeds + 1), pauses)]
             table.append(line(profile, cells, verdicts))
             fair = sum(v.best is None or v.best in right(cells) for v in verdicts)
             name = f"fleet, {profile}: races right or undecided"
-            figures.append(Figure(name, fair / seeds, "", 0.95, floor=True, timed=False))
+            figures.append(Figure(name, fair / seeds, "", 0.95, floor=True))
     return Result(figures, table)
 
 
