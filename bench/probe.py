@@ -18,6 +18,7 @@ from bench.units import NS_PER_MS
 from bench.wire.clock import now_ns, sleep_until, utc_text
 
 _SWEEP_EVERY = 16
+_PATIENCE_S = 0.05
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
 
 
@@ -89,7 +90,8 @@ def measure(
     ``admission`` lets nothing more start (None: it limits nothing).
 
     With one request in flight everything runs in the caller's thread and whatever the caller does
-    with a sample happens between two requests; with more, each worker has connections of its own.
+    with a sample happens between two requests; with more, each worker has connections of its own,
+    and sends its next request when the caller is done with its sample.
     """
     hand = _Hand(bench, stop, admission or unlimited())
     with _quiet_memory():
@@ -119,7 +121,7 @@ def _measure_here(hand: _Hand, trials: Iterable[Trial]) -> Iterator[Sample]:
 
 def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) -> Iterator[Sample]:
     stop = hand.stop
-    results: queue.SimpleQueue[Sample | BaseException | None] = queue.SimpleQueue()
+    results: _Results = queue.SimpleQueue()
     supply = _Supply(trials, concurrency)
 
     def work(number: int) -> None:
@@ -127,7 +129,7 @@ def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) ->
             with _Worker(hand) as worker:
                 while not stop.asked and (trial := supply.next(number)) is not None:
                     if (sample := worker.run(trial, supply)) is not None:
-                        results.put(sample)
+                        _hand_over(sample, results, stop)
         except BaseException as error:
             results.put(error)
         supply.leave()
@@ -193,9 +195,20 @@ class _Supply:
         self.began_ns = now_ns()
 
 
-def _collect(
-    results: queue.SimpleQueue[Sample | BaseException | None], running: int
-) -> Iterator[Sample]:
+_Handed = tuple[Sample, threading.Event]
+_Results = queue.SimpleQueue[_Handed | BaseException | None]
+
+
+def _hand_over(sample: Sample, results: _Results, stop: Stop) -> None:
+    """Give it to the caller, and wait until that has it: a row that waits in a queue while the next
+    request is sent would be lost with the process."""
+    taken = threading.Event()
+    results.put((sample, taken))
+    while not taken.wait(_PATIENCE_S) and not stop.event.is_set():
+        pass
+
+
+def _collect(results: _Results, running: int) -> Iterator[Sample]:
     while running:
         result = results.get()
         if result is None:
@@ -203,7 +216,9 @@ def _collect(
         elif isinstance(result, BaseException):
             raise result
         else:
-            yield result
+            sample, taken = result
+            yield sample
+            taken.set()
 
 
 class _Worker:

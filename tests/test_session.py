@@ -311,3 +311,27 @@ def test_memory_is_swept_between_requests_and_the_collector_is_back_afterwards(
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
     assert generations.count(2) >= 3
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_worker_sends_nothing_while_its_row_is_not_stored(
+    concurrency: int, fleet: Fleet, tmp_path: Path
+) -> None:
+    """However many are in flight: a kill takes at most one request of each worker with it."""
+    catalogue = load_catalogue(str(fleet.catalogue))
+    where = Where(results=tmp_path)
+    prepared = prepare(
+        make_plan(catalogue=str(fleet.catalogue), rounds=4, concurrency=concurrency),
+        *(catalogue, where),
+    )
+    before, ahead, stored = len(fleet.truth()), [], []
+
+    def slowly(sample: bench.Sample) -> None:
+        stored.append(sample.seq)
+        time.sleep(0.1)
+        asked = [deed for deed in fleet.truth()[before:] if deed["model"]]
+        ahead.append(len(asked) - len(stored))
+
+    execute(prepared, where, watch=slowly)
+    assert len(stored) == prepared.scheduled
+    assert max(ahead) <= concurrency
