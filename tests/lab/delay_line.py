@@ -140,7 +140,21 @@ def _device(addresses: tuple[str, str]) -> int:
             _SIOCSIFADDR,
             socket.inet_pton(socket.AF_INET6, six) + struct.pack("=Ii", 64, index),
         )
+    _until_usable(six)
     return file
+
+
+def _until_usable(address: str) -> None:
+    """Linux lets nobody listen on a new IPv6 address before a work queue has seen to it."""
+    wrong = OSError("never tried")
+    for _ in range(500):
+        with socket.socket(socket.AF_INET6) as sock:
+            try:
+                return sock.bind((address, 0))
+            except OSError as refused:
+                wrong = refused
+        time.sleep(0.01)
+    raise OSError(f"{address} on {DEVICE} is not usable after 5 s") from wrong
 
 
 # The name server

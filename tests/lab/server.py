@@ -159,12 +159,15 @@ def say(what: object) -> None:
 
 def _listen(hosts: list[str]) -> list[socket.socket]:
     """One port on every host."""
+    wrong = OSError("never tried")
     for _ in range(20):
         first = _bound(hosts[0], 0)
-        with contextlib.suppress(OSError):
+        try:
             port = first.getsockname()[1]
             return [first, *(_bound(host, port) for host in hosts[1:])]
-    raise OSError(f"no port is free on all of {hosts}")
+        except OSError as refused:
+            wrong = refused
+    raise OSError(f"no port is free on all of {hosts}") from wrong
 
 
 def _bound(host: str, port: int) -> socket.socket:
