@@ -92,6 +92,15 @@ def killed(fleet: Fleet, results: Path, kind: signal.Signals, rows: int = 30) ->
     return next(results.iterdir())
 
 
+def _until_logged(fleet: Fleet, answered: set[str]) -> None:
+    """The fleet writes its log after its answer: the last line may come later than the row."""
+    for _ in range(100):
+        if answered <= {deed["request_id"] for deed in fleet.truth()}:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the fleet never logged {answered}")
+
+
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_ended_is_finished_and_the_gap_is_marked(
     kind: signal.Signals, fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -115,8 +124,7 @@ def test_a_run_that_was_ended_is_finished_and_the_gap_is_marked(
     assert part["rows"] == len(before)
     assert part["status"] == ("running" if kind == signal.SIGKILL else "interrupted")
     assert "resumed" in {caution["code"] for caution in after.attrs["cautions"]}
-    asked = {deed["request_id"] for deed in fleet.truth()}
-    assert set(after["request_id"].dropna()) <= asked
+    _until_logged(fleet, set(after["request_id"].dropna()))
     assert "Goes on with" in capsys.readouterr().err
     assert main(["run", "--resume", str(folder)]) == 2
     assert "is complete" in capsys.readouterr().err

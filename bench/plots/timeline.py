@@ -15,10 +15,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from bench.plots import style
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
-from bench.stats.cautions import drift
 from bench.stats.metrics import latency_ms
 from bench.stats.pairs import table
 from bench.stats.quantiles import Values
+from bench.stats.unsteady import drift
 
 BINS = 24
 PER_BIN = 12
