@@ -19,7 +19,14 @@ from bench.errors import UsageError
     type=click.Path(path_type=Path),
     help="PNG, SVG or PDF file; default: NAME.png.",
 )
-def plot(run: Path, name: str, output: Path | None) -> None:
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    show_default=True,
+    help="The paper it is drawn on.",
+)
+def plot(run: Path, name: str, output: Path | None, theme: str) -> None:
     """Draw the picture NAME (ecdf, ridgeline, phases, timeline, difference, ...) of the stored
     RUN. `trend` is of a folder of runs: regionbench plot results trend."""
     from bench.loading import load
@@ -30,7 +37,7 @@ def plot(run: Path, name: str, output: Path | None) -> None:
     file = output or Path(f"{name}.png")
     if file.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw to {file}: name a .png, .svg or .pdf file")
-    figure = PLOTS[name](load(run))
+    figure = PLOTS[name](load(run), theme=theme)
     try:
         figure.savefig(file)
     except OSError as error:

@@ -1,7 +1,8 @@
 """Figures: a tidy frame in, a matplotlib Figure out. The only place that imports matplotlib.
 
-Every function takes ``ax=`` to draw into axes of yours and ``stratum=`` to choose what may be
-compared. A frame without rows, with one row or with failures only gives a figure that says so.
+Every function takes ``ax=`` to draw into axes of yours, ``stratum=`` to choose what may be compared
+and ``theme=`` ("light" or "dark") for the paper. A frame without rows, with one
+row or with failures only gives a figure that says so.
 """
 
 from __future__ import annotations

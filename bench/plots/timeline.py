@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from bench.plots import style
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
 from bench.stats.cautions import drift
@@ -47,25 +48,31 @@ FEWEST = 3
 """A bin with fewer answers has no median and no band."""
 
 CLASSES = {
-    "rate_limited": ("rate limited", "s", "#7A5200"),
-    "capacity": ("capacity", "D", "#AA4A86"),
-    "server_error": ("server error", "X", style.FAILED),
-    "timeout": ("timeout", "v", "#000000"),
-    "dns_fail": ("no connection", "P", "#005A8C"),
-    "connect_fail": ("no connection", "P", "#005A8C"),
-    "tls_fail": ("no connection", "P", "#005A8C"),
+    "rate_limited": ("rate limited", "s", "ochre"),
+    "capacity": ("capacity", "D", "purple"),
+    "server_error": ("server error", "X", "failed"),
+    "timeout": ("timeout", "v", "ink"),
+    "dns_fail": ("no connection", "P", "blue"),
+    "connect_fail": ("no connection", "P", "blue"),
+    "tls_fail": ("no connection", "P", "blue"),
 }
-OTHER = ("other failure", "*", style.FAILED)
+OTHER = ("other failure", "*", "failed")
 
 
-def timeline(df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None) -> Figure:
+def timeline(
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
+) -> Figure:
     """Main metric over time: dots, median and p10–p90 band per endpoint on one shared scale.
 
     ``df`` is a tidy frame; ``stratum`` defaults to the main one. Failures stand above the strip
     with the mark of their class; times in which nothing was asked are hatched.
     """
-    seen = view(df, stratum)
-    figure, ax = style.axes(ax, height=2.1 + 1.2 * (len(seen.series) if seen else 3))
+    seen = view(df, stratum, theme)
+    figure, ax = style.axes(ax, theme, height=2.1 + 1.2 * (len(seen.series) if seen else 3))
     if seen is None or seen.rows["started_at"].isna().all():
         style.sentence(ax, NOTHING if seen is None else "No request has a time: no order to draw.")
         return figure
@@ -89,15 +96,14 @@ def _strips(ax: Axes, seen: View, log: bool) -> dict[str, Axes]:
     times = _times(seen.rows)
     pad = max(float(np.ptp(times)) * 0.01, 1e-6)
     for row, name in enumerate(seen.series):
-        strip = ax.inset_axes((0.0, 1 - (row + 1) * step, 1.0, step * 0.74))
-        style.tidy_axes(strip)
+        strip = style.inset(ax, (0.0, 1 - (row + 1) * step, 1.0, step * 0.74))
         strip.set_xlim(float(times.min()) - pad, float(times.max()) + pad)
         _scale(strip, seen, log)
         if row < count - 1:
             strip.tick_params(labelbottom=False)
         strips[name] = strip
         _date_axis(strip)
-    strip.set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.INK, loc="left")
+    strip.set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.on(ax).ink, loc="left")
     label = f"{seen.label}, log scale" if log else seen.label
     style.note(ax, label, (0, 0.5), (-48, 0), size=style.TEXT, ha="center", va="center").set(
         rotation=90
@@ -158,22 +164,24 @@ def _strip(strip: Axes, seen: View, name: str) -> None:
     text = f"{name}: n = {len(rows)}, {int(np.isinf(ms).sum())} failed"
     title = strip.text(0, 1.04, style.plain(text), transform=strip.transAxes, va="bottom")
     title.set(fontsize=style.SMALL + 0.5, fontweight="bold", color=kind.color)
-    title.set_path_effects([*style.halo()])
+    title.set_path_effects([*style.halo(strip)])
     title.set_zorder(9)
 
 
-def _bands(strip: Axes, kind: style.Look, times: Values, ms: Values) -> None:
+def _bands(strip: Axes, kind: Look, times: Values, ms: Values) -> None:
     left, right = strip.get_xlim()
     edges = np.linspace(left, right, min(BINS, max(1, len(times) // PER_BIN)) + 1)
     bins = np.clip(np.digitize(times, edges) - 1, 0, len(edges) - 2)
     found = np.array([_band(ms[bins == i]) for i in range(len(edges) - 1)]).T
     middles = (edges[:-1] + edges[1:]) / 2
     strip.fill_between(middles, found[0], found[2], color=kind.color, alpha=0.2, linewidth=0)
-    strip.plot(middles, found[1], color=kind.color, linewidth=kind.width, path_effects=style.halo())
+    strip.plot(
+        middles, found[1], color=kind.color, linewidth=kind.width, path_effects=style.halo(strip)
+    )
     for i in range(len(edges) - 1):
         if not (bins == i).any():
             strip.axvspan(
-                edges[i], edges[i + 1], facecolor="none", edgecolor=style.PALE, hatch="//"
+                edges[i], edges[i + 1], facecolor="none", edgecolor=style.on(strip).pale, hatch="//"
             )
 
 
@@ -196,8 +204,8 @@ def _failures(strip: Axes, rows: pd.DataFrame, times: Values) -> None:
             linestyle="none",
             marker=marker,
             markersize=7,
-            color=color,
-            markeredgecolor="white",
+            color=style.on(strip)[color],
+            markeredgecolor=style.on(strip).paper,
             markeredgewidth=0.7,
             clip_on=False,
             zorder=8,
@@ -210,7 +218,10 @@ def _legend(ax: Axes, seen: View) -> None:
     if not kinds:
         return
     options: dict[str, Any] = {"linestyle": "none", "markersize": 7}
-    handles = [Line2D([], [], marker=m, color=c, label=text, **options) for text, m, c in kinds]
+    handles = [
+        Line2D([], [], marker=m, color=style.on(ax)[c], label=text, **options)
+        for text, m, c in kinds
+    ]
     style.legend(ax, columns=5, handles=handles)
 
 
