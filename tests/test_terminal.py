@@ -295,7 +295,7 @@ def _start(
     opened: list[Seen], fleet: Fleet, results: Path, rounds: int, env: dict[str, str] | None = None
 ) -> Seen:
     words = ["run", "--catalogue", str(fleet.catalogue), "--rounds", str(rounds)]
-    words += ["--no-calibrate", "--results", str(results)]
+    words += ["--no-calibrate", "--no-report", "--results", str(results)]
     opened.append(Seen(words, 60, **(env or {})))
     return opened[-1]
 
@@ -350,7 +350,15 @@ def test_an_encoding_that_lacks_a_letter_gets_the_nearest(
     encoding: str, fleet: Fleet, tmp_path: Path
 ) -> None:
     """A summary has dashes and arrows; a log of an old machine has neither, and no traceback."""
-    words = ["run", "--catalogue", str(fleet.catalogue), "--rounds", "2", "--no-calibrate"]
+    words = [
+        "run",
+        "--catalogue",
+        str(fleet.catalogue),
+        "--rounds",
+        "2",
+        "--no-calibrate",
+        "--no-report",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "bench", *words, "--results", str(tmp_path)],
         capture_output=True,
@@ -371,7 +379,7 @@ def test_the_verdict_is_the_last_thing_said(fleet: Fleet, tmp_path: Path) -> Non
         f'catalogue = "{fleet.catalogue}"\nrounds = 2\nobjectives = ["ttft.p50 <= 60s"]\n'
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", str(plan), "--no-calibrate"],
+        [sys.executable, "-m", "bench", "run", str(plan), "--no-calibrate", "--no-report"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from bench.stats import Summary
 
 
-def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | None = None) -> int:
-    """Prepare, measure with progress, summarise, write the report; the exit code.
+def measure_and_tell(
+    plan: Plan, where: Where, *, as_json: bool, report: bool = True, rest: Rest | None = None
+) -> int:
+    """Prepare, measure with progress, summarise, write the ``report``; the exit code.
 
     With ``rest`` that run goes on.
     """
@@ -33,17 +35,18 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | No
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
-    tell("Writing the report.")
-    from bench.report import write_report
     from bench.stats import summarise
 
     df = finished.frame()
     summary = summarise(df)
-    files = write_report(finished.folder, df)
+    # Who pressed Ctrl-C is not kept waiting for figures.
+    report = report and finished.status != "interrupted"
+    if report:
+        _write_report(finished.folder, df)
     if as_json:
         print_json(_document(finished, summary))
     else:
-        _tell_summary(summary, df, plan, _places(finished, files["html"]))
+        _tell_summary(summary, df, plan, _places(finished, report))
     return _exit_code(finished, prepared, df)
 
 
@@ -143,10 +146,18 @@ def _tell_summary(summary: Summary, df: pd.DataFrame, plan: Plan, places: Sequen
     print(f"\n{verdict}", end="", flush=True)
 
 
-def _places(finished: Finished, report: Path) -> list[str]:
+def _write_report(folder: Path, df: pd.DataFrame) -> None:
+    tell("Drawing the report.")
+    from bench.report import write_report
+
+    write_report(folder, df)
+
+
+def _places(finished: Finished, report: bool) -> list[str]:
     """The files, with the command that goes on with them."""
     folder, arms = finished.folder, list(finished.run.plan.arms)
-    lines = [f"Rows:   {folder}", f"Report: {report}", f"Gate:   regionbench gate {folder}"]
+    page = folder / "report.html" if report else f"regionbench report {folder}"
+    lines = [f"Rows:   {folder}", f"Report: {page}", f"Gate:   regionbench gate {folder}"]
     pairs = [f"Arms:   regionbench compare {arms[0]} {arms[1]} --run {folder}"] if arms[1:] else []
     return lines + pairs
 
