@@ -195,6 +195,14 @@ def drift(values: Values) -> float | None:
     return last / first - 1 if trend < DRIFT_ALPHA else None
 
 
+def _clock_steps(facts: Facts) -> list[Caution]:
+    n = int(facts.df["clock_step"].fillna(False).sum())
+    if not n:
+        return []
+    text = f"The system's clock was set during {n} requests: their starting times may be wrong."
+    return [Caution("clock_step", text, "Durations stand: they are counted by another clock")]
+
+
 def _cold_start(facts: Facts) -> list[Caution]:
     eager = {
         str(run.get("run_id"))
@@ -378,6 +386,7 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _mixed_connections,
     _memory,
     _drift,
+    _clock_steps,
     _cold_start,
     _late_harness,
     _proxied,

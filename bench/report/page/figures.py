@@ -1,0 +1,58 @@
+"""Figures for light and dark paper, each with its finding in words and a table of its numbers."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from bench.plots import PLOTS, finding, to_png, to_svg
+from bench.report.document import Document
+from bench.report.page.markup import details, escape
+from bench.report.page.numbers import numbers_table
+
+VECTOR = frozenset({"ecdf"})
+"""Figures of few lines are vectors; where every request is a mark, pixels take less room."""
+
+COLORS = 128
+"""Of a figure's pixels: a third of the bytes that all of them would take."""
+
+PIXELS_PER_INCH = 110
+
+
+def figures(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
+    """The named plots, in order."""
+    for name in names:
+        light, dark = (PLOTS[name](df, theme=theme) for theme in ("light", "dark"))
+        yield (
+            f"<figure>{_picture(light, dark, name in VECTOR)}"
+            f"{details('Numbers of this figure', numbers_table(doc, name))}</figure>"
+        )
+
+
+def _picture(light: Any, dark: Any, vector: bool) -> str:
+    """Dark only on a dark screen: what is printed is always light."""
+    width, height = (round(inches * PIXELS_PER_INCH) for inches in light.get_size_inches())
+    return (
+        '<picture><source media="screen and (prefers-color-scheme: dark)" '
+        f'srcset="{_image(dark, vector)}"><img alt="{escape(finding(light))}" '
+        f'width="{width}" height="{height}" src="{_image(light, vector)}"></picture>'
+    )
+
+
+def _image(figure: Any, vector: bool) -> str:
+    kind, content = ("svg+xml", to_svg(figure).encode()) if vector else ("png", _few_colors(figure))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _few_colors(figure: Any) -> bytes:
+    """The figure as PNG with a palette."""
+    pixels = Image.open(io.BytesIO(to_png(figure))).convert("RGB")
+    few = pixels.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    few.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
