@@ -5,14 +5,16 @@ Every number stands in ``<data data-key=…>`` whose key leads to it in the JSON
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pandas as pd
 
 from bench.report.document import Document
-from bench.report.page.figures import figures
+from bench.report.page.figures import pictures
 from bench.report.page.markup import section
 from bench.report.page.method import again, method, raw
 from bench.report.page.numbers import numbers_of
-from bench.report.page.opening import cautions, verdict
+from bench.report.page.opening import cautions, contents, verdict
 from bench.report.page.outcomes import failures
 from bench.report.page.phases import medians
 from bench.report.page.ranked import ranked
@@ -27,20 +29,22 @@ ROUTING = ("routing", "spillover")
 
 def render(doc: Document, df: pd.DataFrame) -> str:
     """The whole page, in the order in which a reader needs it."""
-    told = doc["routing"]["identifiable"]
-    drawn = (*DISTRIBUTION, *TIME, *PHASES, *(ROUTING if told else ()))
-    doc = {**doc, "figures": numbers_of(doc, df, drawn)}
-    parts = (
-        verdict(doc),
-        cautions(doc),
-        ranked(doc),
-        section("distribution", "Distribution", figures(doc, df, DISTRIBUTION)),
-        section("time", "Over time", figures(doc, df, TIME)),
-        section("phases", "Phases", (*figures(doc, df, PHASES), *medians(doc))),
-        failures(doc),
-        routing(doc, "\n".join(figures(doc, df, ROUTING if told else ()))),
-        method(doc),
-        again(doc),
-        raw(doc),
-    )
-    return page(doc, "\n".join(part for part in parts if part))
+    drawn = ROUTING if doc["routing"]["identifiable"] else ()
+    names = (*DISTRIBUTION, *TIME, *PHASES, *drawn)
+    doc = {**doc, "figures": numbers_of(doc, df, names)}
+    chapters = {
+        "ranking": ("Ranking", ranked(doc)),
+        "distribution": ("Distribution", pictures(doc, df, DISTRIBUTION)),
+        "time": ("Over time", pictures(doc, df, TIME)),
+        "phases": ("Phases", chain(pictures(doc, df, PHASES), medians(doc))),
+        "failures": ("Failures", failures(doc)),
+        "routing": ("Routing", chain(routing(doc), pictures(doc, df, drawn))),
+        "method": ("Method and settings", method(doc)),
+        "again": ("Run it again", again(doc)),
+        "raw": ("Raw data", raw(doc)),
+    }
+    written = {name: (heading, "\n".join(parts)) for name, (heading, parts) in chapters.items()}
+    known = {name: found for name, found in written.items() if found[1]}
+    links = contents({name: heading for name, (heading, _) in known.items()})
+    sections = (section(name, heading, inside) for name, (heading, inside) in known.items())
+    return page(doc, "\n".join((verdict(doc), cautions(doc), links, *sections)))

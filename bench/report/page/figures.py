@@ -24,7 +24,7 @@ COLORS = 128
 PIXELS_PER_INCH = 110
 
 
-def figures(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
+def pictures(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
     """The named plots, in order."""
     for name in names:
         light, dark = (PLOTS[name](df, theme=theme) for theme in ("light", "dark"))

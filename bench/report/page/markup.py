@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape as _escape
 from typing import Any
 
@@ -19,23 +19,21 @@ def escape(text: object) -> str:
     return _escape(words.clean(text), quote=True)
 
 
-def verbatim(text: str) -> str:
-    """As `escape`, of text whose lines matter."""
-    return "\n".join(map(escape_line, text.splitlines()))
+def command(line: str) -> str:
+    """A line to paste; it may be wrapped, which pastes as one line all the same."""
+    return f'<pre class="command"><code>{escape(line)}</code></pre>'
 
 
-def escape_line(line: str) -> str:
-    """One line with its blanks."""
-    shown = "".join(char if char.isprintable() else "?" for char in line)
-    return _escape(shown, quote=True)
-
-
-def code(text: str) -> str:
-    """Something to paste: scrolls by itself, also by keyboard, and breaks no line."""
-    label = escape(text.splitlines()[0] if text else "")
+def verbatim(text: str, label: str) -> str:
+    """Text whose lines matter: scrolls by itself, also by keyboard."""
+    lines = "\n".join(_escape(_printable(line), quote=True) for line in text.splitlines())
     return (
-        f'<pre tabindex="0" role="region" aria-label="{label}"><code>{verbatim(text)}</code></pre>'
+        f'<pre tabindex="0" role="region" aria-label="{escape(label)}"><code>{lines}</code></pre>'
     )
+
+
+def _printable(line: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 def data(doc: Document, key: str, text: str) -> str:
@@ -62,11 +60,8 @@ def ends(key: str, low: Any, high: Any, text: str) -> str:
     return f'<data data-key="{escape(key)}" data-ends="{escape(exact)}">{escape(text)}</data>'
 
 
-def section(name: str, heading: str, parts: Iterable[str]) -> str:
-    """A section that can be linked to; empty when it has nothing to say."""
-    inside = "\n".join(parts)
-    if not inside:
-        return ""
+def section(name: str, heading: str, inside: str) -> str:
+    """A section that can be linked to."""
     return f'<section id="{name}"><h2>{escape(heading)}</h2>\n{inside}\n</section>'
 
 
@@ -89,16 +84,27 @@ def table(
     its cells are text, which may break. Rows of numbers can be sorted.
     """
     kind = "text" if words_in else "sortable" if len(rows) >= FEWEST_TO_SORT else "numbers"
-    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    sides = [_side([row[place] for row in rows]) for place in range(len(head))]
+    top = "".join(
+        f'<th scope="col"{side}>{escape(name)}</th>' for side, name in zip(sides, head, strict=True)
+    )
     over = "".join(f'<th scope="colgroup" colspan="{n}">{escape(g)}</th>' for g, n in groups if n)
     above = f"<tr><td></td>{over}</tr>" if groups else ""
-    lines = [
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
-    ]
+    lines = "".join(_row(row, sides) for row in rows)
     label = escape(caption)
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
         f'<table class="{kind}"><caption>{label}</caption><thead>{above}<tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<tbody>{lines}</tbody></table></div>"
     )
+
+
+def _side(cells: Sequence[str]) -> str:
+    """Numbers stand at the right, words at the left."""
+    return "" if any(cell.startswith("<data") for cell in cells) else ' class="words"'
+
+
+def _row(cells: Sequence[str], sides: Sequence[str]) -> str:
+    first, *rest = cells
+    others = "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides[1:], rest, strict=True))
+    return f'<tr><th scope="row">{first}</th>{others}</tr>'

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bench.report import words
 from bench.report.again import FILE
 from bench.report.document import Document
-from bench.report.page.markup import code, data, details, escape, number, section, table
+from bench.report.page.markup import command, data, details, escape, number, table, verbatim
 
 _METHOD = (
     "A failed request counts as slower than every answer. Quantiles are order statistics "
@@ -21,12 +21,8 @@ _METHOD = (
 )
 
 
-def method(doc: Document) -> str:
+def method(doc: Document) -> Iterator[str]:
     """Method in words, what was spent, settings that are not the default in their own table."""
-    return section("method", "Method and settings", _method(doc))
-
-
-def _method(doc: Document) -> Iterator[str]:
     yield from (f"<p>{escape(text)}</p>" for text in _METHOD)
     yield f"<p>{number(doc, 'rows')} rows; left out: {_left_out(doc)}; spent: {_spent(doc)}.</p>"
     changed = [s for s in doc["settings"] if s["changed"]]
@@ -68,12 +64,8 @@ def _spent(doc: Document) -> str:
     return ", ".join([*tokens, cost])
 
 
-def again(doc: Document) -> str:
+def again(doc: Document) -> Iterator[str]:
     """The exact command and the plan it reads, of each run."""
-    return section("again", "Run it again", _again(doc))
-
-
-def _again(doc: Document) -> Iterator[str]:
     plans: dict[str, list[Document]] = {}
     for run in doc["runs"]:
         if run["again"]:
@@ -82,24 +74,20 @@ def _again(doc: Document) -> Iterator[str]:
         names = ", ".join(str(run["run_id"]) for run in runs)
         whose = f" of {escape(names)}" if len(plans) > 1 else ""
         yield f"<p>Save the plan{whose} as {FILE}, then:</p>"
-        yield code(runs[-1]["again"]["command"])
-        yield code(toml)
+        yield command(runs[-1]["again"]["command"])
+        yield verbatim(toml, f"{FILE}{whose}")
     if not plans:
         yield "<p>These rows came without a plan, so there is no command that repeats them.</p>"
 
 
-def raw(doc: Document) -> str:
+def raw(doc: Document) -> Iterator[str]:
     """Where the rows are, and what is known of each run."""
-    return section("raw", "Raw data", _raw(doc))
-
-
-def _raw(doc: Document) -> Iterator[str]:
     yield (
         "<p>Every number above is in the JSON that this file carries, in its element "
         "<code>data</code>. Every request is a row beside this file:</p>"
     )
     folder = f"results/{(doc['run_ids'] or ['RUN'])[0]}"
-    yield code(shlex.join(["python3", "-c", f'import bench; print(bench.load("{folder}"))']))
+    yield command(shlex.join(["python3", "-c", f'import bench; print(bench.load("{folder}"))']))
     for run in doc["runs"]:
         facts = [[escape(k), _said(v)] for k, v in run.items() if v and k != "again"]
         inside = table(f"Facts of run {run['run_id']}", ("fact", "value"), facts, words_in=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bench.report import words
+from bench.report.again import FILE
 from bench.report.document import Document, metric_label, title
-from bench.report.page.markup import code, data, escape, number, section, span
+from bench.report.page.markup import command, data, escape, number, section, span
 
 
 def verdict(doc: Document) -> str:
@@ -39,18 +40,27 @@ def _facts(doc: Document) -> Iterator[tuple[str, str]]:
 def _sizes(doc: Document) -> Iterator[str]:
     for i, cell in enumerate(doc["cells"]):
         if cell["stratum"] == doc["answer"]["stratum"]:
-            yield f"{escape(cell['endpoint'])} {number(doc, f'cells.{i}.n')}"
+            counted = number(doc, f"cells.{i}.n")
+            yield f"<span>{escape(cell['endpoint'])} {counted}</span>"
+
+
+def contents(headings: Mapping[str, str]) -> str:
+    """Links to the sections that there are."""
+    links = "".join(f'<a href="#{name}">{escape(text)}</a> ' for name, text in headings.items())
+    return f'<nav aria-label="On this page">{links}</nav>'
 
 
 def cautions(doc: Document) -> str:
-    """Each with its cause and the command that mends it."""
+    """Each with its cause and the command that mends it; nothing when there is none."""
     items = "".join(f"<li>{''.join(_caution(caution))}</li>" for caution in doc["cautions"])
-    return section("cautions", "Cautions", [f"<ul>{items}</ul>"] if items else [])
+    where = any(FILE in caution["command"] for caution in doc["cautions"])
+    plan = f'<p>{FILE} stands under <a href="#again">Run it again</a>.</p>' if where else ""
+    return section("cautions", "Cautions", f"<ul>{items}</ul>{plan}") if items else ""
 
 
 def _caution(caution: Document) -> Iterator[str]:
     yield f"<p>{escape(caution['text'])}</p>"
     if caution["advice"]:
-        yield f"<p>{escape(caution['advice'])}.</p>".replace("..</p>", ".</p>")
+        yield f"<p>{escape(caution['advice'].rstrip('.'))}.</p>"
     if caution["command"]:
-        yield code(caution["command"])
+        yield command(caution["command"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report import words
 from bench.report.document import Document, metric_label, rank_of, strata, title
-from bench.report.page.markup import data, details, ends, escape, number, section, span, table
+from bench.report.page.markup import data, details, ends, escape, number, span, table
 
 OPEN = 2
 """How many strata are shown at once; the others open at a click."""
@@ -16,16 +16,13 @@ _HEAD = ("endpoint", "place", "n", "failed", "p50", "95 % interval", "p90", "p95
 _PAIR = ("endpoint", "less global", "95 % interval", "sooner in", "of rounds", "so")
 
 
-def ranked(doc: Document) -> str:
+def ranked(doc: Document) -> Iterator[str]:
     """The answer's stratum before the others."""
     shown = [found for found in strata(doc) if any(doc["cells"][i]["n"] for i in found[1])]
     shown.sort(key=lambda found: found[0] != doc["answer"]["stratum"])
-    parts = [
-        part if place < OPEN else details(_name(stratum), part)
-        for place, (stratum, cells, differences) in enumerate(shown)
-        for part in ("\n".join(_tables(doc, stratum, cells, differences)),)
-    ]
-    return section("ranking", "Ranking", parts)
+    for place, (stratum, cells, differences) in enumerate(shown):
+        tables = "\n".join(_tables(doc, stratum, cells, differences))
+        yield tables if place < OPEN else details(_name(stratum), tables)
 
 
 def _name(stratum: Mapping[str, Any]) -> str:

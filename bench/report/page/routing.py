@@ -6,26 +6,21 @@ from collections.abc import Iterator
 
 from bench.report import words
 from bench.report.document import Document
-from bench.report.page.markup import code, data, ends, escape, section, table
+from bench.report.page.markup import command, data, ends, escape, table
 
 
-def routing(doc: Document, pictures: str) -> str:
-    """The shares, or that they cannot be told; ``pictures`` are the figures of both."""
-    return section("routing", "Routing", _parts(doc, pictures))
-
-
-def _parts(doc: Document, pictures: str) -> Iterator[str]:
+def routing(doc: Document) -> Iterator[str]:
+    """The shares, or that they cannot be told and what would tell."""
     found = doc["routing"]
     if not found["identifiable"]:
         yield f"<p>Not identifiable: {escape(found['reason'])}. This would tell:</p>"
-        yield code(found["instead"])
+        yield command(found["instead"])
         return
     yield f"<p>{escape(found['words'])} {escape(doc['spillover']['words'])}</p>"
     rows = [_share(doc, i) for i in range(len(found["shares"]))]
     source = f", network time from {found['network_from']}" if found["network_from"] else ""
     caption = f"Who answered global's requests, by {found['method']}{source}"
     yield table(caption, ("answered by", "share", "95 % interval"), rows)
-    yield pictures
 
 
 def _share(doc: Document, i: int) -> list[str]:

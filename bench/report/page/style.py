@@ -10,7 +10,8 @@ CSS = """
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
 main { max-width: 62rem; margin: 0 auto; padding: 1rem }
-h1 { font-size: 1.5rem; line-height: 1.3; margin: .4rem 0 .6rem; overflow-wrap: anywhere }
+h1 { font-size: 1.5rem; line-height: 1.3; text-wrap: balance;
+  margin: .4rem 0 .6rem; overflow-wrap: anywhere }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .5rem }
 p { margin: .4rem 0; max-width: 46rem; overflow-wrap: anywhere }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px }
@@ -24,11 +25,16 @@ dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
 
 #cautions { background: var(--mark); color: var(--note); border-radius: .5rem;
   padding: .2rem 1rem .6rem; margin-top: 1.2rem }
-#cautions h2 { margin: .5rem 0 }
+#cautions h2 { margin: .5rem 0 } #cautions a { color: inherit }
 #cautions ul { margin: 0; padding-left: 1.2rem }
 #cautions li + li { margin-top: .8rem }
+header dd span { display: inline-block; max-width: 100% }
+nav { margin-top: 1rem } nav a { display: inline-block; padding: .15rem 0; margin-right: .9rem }
+a { color: var(--focus) }
 pre { background: var(--code); color: var(--ink); border-radius: .4rem; padding: .5rem .8rem;
   margin: .5rem 0; overflow-x: auto; font: .88rem/1.45 ui-monospace, Menlo, Consolas, monospace }
+
+.command { white-space: pre-wrap; overflow-wrap: anywhere }
 
 .wide { overflow-x: auto; margin: .6rem 0 1rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }
@@ -37,12 +43,13 @@ th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(-
   vertical-align: top; white-space: nowrap }
 thead th { vertical-align: bottom }
 th[scope=colgroup] { text-align: left; color: var(--quiet); font-weight: 400 }
-th:first-child, .text th, .text td { text-align: left }
+th:first-child, .words { text-align: left }
 th:first-child { position: sticky; left: 0; background: var(--paper); padding-left: 0 }
 th[scope=row], .text td { max-width: 22rem; min-width: 5.5rem; white-space: normal;
   overflow-wrap: anywhere }
 th button { font: inherit; color: inherit; background: none; border: 0; border-radius: .2rem;
   padding: .15rem .2rem; margin: 0; cursor: pointer; text-align: inherit; white-space: nowrap }
+th:first-child button { margin-left: -.2rem }
 th button::after { content: "\\2195" / ""; color: var(--quiet); padding-left: .25em }
 th[aria-sort=ascending] button::after { content: "\\2191" / ""; color: inherit }
 th[aria-sort=descending] button::after { content: "\\2193" / ""; color: inherit }
@@ -65,10 +72,13 @@ dialog button { font: inherit; align-self: flex-end; padding: .3rem .9rem; curso
 @media (max-width: 30rem) { h1 { font-size: 1.25rem } main { padding: .8rem }
   header dl { grid-template-columns: 1fr; gap: .25rem } header dl div { display: flex; gap: .5rem;
   justify-content: space-between } dd { text-align: right } dt { flex: none; max-width: 45% } }
-@media print { @page { margin: 12mm } body { font-size: 9.5px } main { max-width: none; padding: 0 }
-  h1 { font-size: 16px } h2 { margin-top: 1rem; break-after: avoid } figure, tr { break-inside: avoid }
-  img { max-height: 8cm; width: auto } pre { white-space: pre-wrap; overflow-wrap: anywhere }
-  .wide { overflow: visible; margin: .3rem 0 } th, td { padding: .12rem .5rem }
-  th:first-child { position: static } th button::after, details:not([open]) { display: none }
-  figure { margin: .4rem 0 } #cautions { background: none; border: 1px solid currentColor } }
+@media print { @page { margin: 12mm } html { font-size: 10.5px } body { font-size: 1rem }
+  nav, th button::after, details:not([open]) { display: none }
+  main { max-width: none; padding: 0 } h2 { margin-top: 1.2rem; break-after: avoid }
+  figure { display: inline-block; width: 49%; margin: .4rem 0; vertical-align: top }
+  figure, tr { break-inside: avoid } img { max-height: 10cm; width: auto }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere }
+  .wide { overflow: visible; margin: .3rem 0 } caption { break-after: avoid }
+  th, td { padding: .12rem .5rem } th:first-child { position: static }
+  #cautions { background: none; border: 1px solid currentColor } }
 """
