@@ -38,6 +38,12 @@ def _more_rounds(run: Run, cells: Cells) -> str:
     return command(run, "--rounds", str(next((n for n in needs if n > fewest), 2 * fewest)))
 
 
+def _slower(run: Run, _: Cells) -> str:
+    """With a pause; an open loop, which has none, at half its rate."""
+    rate = (run.get("plan") or {}).get("rate")
+    return command(run, *(("--rate", f"{rate / 2:g}") if rate else ("--pause", PAUSE)))
+
+
 def _one_model(run: Run, _: Cells) -> str:
     return command(run, "--model", str(run.get("model") or "MODEL"))
 
@@ -76,14 +82,14 @@ MENDS: Mapping[str, Callable[[Run, Cells], str]] = {
     "clock_step": _with(),
     "http_version": _with("--http1"),
     "model": _one_model,
-    "rate_limited": _with("--pause", PAUSE),
+    "rate_limited": _slower,
     "drift": _with(),
     "cold_start": _with("--warmup", "1"),
     "host_noisy": _doctor,
     "proxy": lambda run, _: command({**run, "platform": {}}),
     "cached": _with("--connection", "warm"),
     "answer_length": _with("--prompt-file", "question.txt"),
-    "autocorrelation": _with("--pause", PAUSE),
+    "autocorrelation": _slower,
     "mixed_connections": _with("--connection", "warm,cold"),
     "mixed_vantages": _alone,
     "mixed_fleets": _alone,
