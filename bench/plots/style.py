@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -279,6 +280,12 @@ def contrast(one: Color, other: Color) -> float:
 def _luminance(color: Color) -> float:
     parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def marks(ax: Axes, xs: Values, ys: Values | float, **look: Any) -> None:
+    """Marks without a line. None at all gives no artist: an empty one would push the layout."""
+    if len(xs):
+        ax.plot(xs, np.broadcast_to(ys, len(xs)), linestyle="none", **look)
 
 
 def failed_strip(ax: Axes, start: float, end: float, share: float) -> None:

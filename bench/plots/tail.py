@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.labels import name_curves
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
@@ -59,6 +60,8 @@ def _draw(ax: Axes, seen: View, answered: dict[str, Values]) -> None:
     _levels(ax)
     for name in sorted(seen.series, key=lambda name: name == GLOBAL):
         _curve(ax, seen, name, answered[name], edge)
+    known = {name: ms for name, ms in answered.items() if len(ms)}
+    name_curves(ax, seen, known, lambda y: 1 - y)
     order = {style.plain(f"{name}:"): place for place, name in enumerate(seen.series)}
     handles = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     handles.sort(key=lambda line: order[str(line.get_label()).split(" n =")[0]])
