@@ -89,7 +89,7 @@ def _cloud(ax: Axes, seen: View, d: Difference, row: int, values: Values, reach:
         markersize=4,
         markeredgewidth=0,
         color=kind.color,
-        alpha=0.4,
+        alpha=style.on(ax).cloud,
         rasterized=len(shown) > 300,
     )
     for side, marker in ((-1, "<"), (1, ">")):

@@ -71,16 +71,7 @@ def _set_limits(ax: Axes, answered: dict[str, Values], log: bool, failures: bool
     ax.set_xlim(left, end)
     ax.set_ylim(0, 1.015)
     if failures:
-        ax.axvspan(
-            right,
-            end,
-            facecolor=style.on(ax).shade,
-            edgecolor=style.on(ax).pale,
-            hatch="///",
-            zorder=0,
-        )
-        text = style.note(ax, "failed", (1 - STRIP / 2, 0.04), ha="center")
-        text.set(rotation=90, color=style.on(ax).failed, fontsize=style.TEXT)
+        style.failed_strip(ax, right, end, STRIP)
     return right
 
 
@@ -88,7 +79,7 @@ def _levels(ax: Axes) -> None:
     ticks = (0, 0.25, 0.5, 0.75, 0.95, 1)
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.yaxis.set_major_formatter(FixedFormatter(["0 %", "25 %", "p50", "75 %", "p95", ""]))
-    ax.set_ylabel("share of requests answered within", fontsize=style.TEXT, color=style.on(ax).ink)
+    style.name_y(ax, "share of requests answered within")
     for level in (0.5, 0.95):
         ax.axhline(level, color=style.on(ax).grey, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
 

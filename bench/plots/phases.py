@@ -20,7 +20,7 @@ from bench.stats.strata import runs_of
 from bench.units import format_ms
 
 SEGMENTS = {
-    "dns": ("name lookup", "sky", ""),
+    "dns": ("name lookup", "iris", ""),
     "tcp": ("TCP connect", "blue", "////"),
     "tls": ("TLS handshake", "purple", "\\\\\\\\"),
     "send": ("send", "ink", ""),

@@ -140,7 +140,7 @@ def _draw(ax: Axes, shown: _Race) -> None:
             _explain(strip, shown, first)
         if row < len(shown.standings) - 1:
             strip.tick_params(labelbottom=False)
-    strip.set_xlabel("round", fontsize=style.TEXT, color=style.on(ax).ink, loc="left")
+    style.name_x(strip, "round")
     metric = style.plain(f"{shown.seen.label}\nagainst the leader's, in %")
     label = style.note(ax, metric, (0, 0.5), (-62, 0), size=style.TEXT, ha="center", va="center")
     label.set(rotation=90, multialignment="center")

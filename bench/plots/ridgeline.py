@@ -123,7 +123,7 @@ def _ticks(ax: Axes, seen: View, name: str, row: int, ms: Values) -> None:
         markersize=6,
         markeredgewidth=0.8,
         color=kind.color,
-        alpha=0.55,
+        alpha=style.on(ax).cloud,
         rasterized=len(shown) > 300,
     )
     for level, face in ((0.5, kind.color), (0.95, style.on(ax).paper)):

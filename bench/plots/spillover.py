@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.dates import date_axis, limits, moments, name_time
 from bench.plots.routing import FIRST_BYTE, NETWORK, share_looks, times_of
 from bench.plots.theme import Look, ThemeName
-from bench.plots.timeline import _date_axis, _times
 from bench.plots.view import simulated, window
 from bench.stats import Stratum, quantile
 from bench.stats.metrics import countable, failed
@@ -61,14 +61,12 @@ def _draw(
     ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, moved: Spillover, theme: ThemeName
 ) -> None:
     looked = share_looks(df, answer, theme)
-    times = _times(found.answered)
-    pad = max(float(np.ptp(times)) * 0.01, 1e-6)
-    limits = (float(times.min()) - pad, float(times.max()) + pad)
+    span = limits(moments(found.answered))
     if moved.known:
         above = style.inset(ax, (0.0, 0.5, 1.0, 0.46))
-        _shares(above, moved, limits, looked)
+        _shares(above, moved, span, looked)
     below = style.inset(ax, (0.0, 0.06, 1.0, 0.36 if moved.known else 0.86))
-    _requests(below, df, found, answer, limits, looked)
+    _requests(below, df, found, answer, span, looked)
     for burst in moved.bursts:
         _band(below, burst)
     _legend(ax, df, found, answer, looked)
@@ -77,14 +75,14 @@ def _draw(
 def _shares(
     panel: Axes,
     moved: Spillover,
-    limits: tuple[float, float],
+    span: tuple[float, float],
     looked: Mapping[str, Look],
 ) -> None:
     """Steps on top of each other: who answered how much of each window."""
-    panel.set_xlim(*limits)
+    panel.set_xlim(*span)
     panel.set_ylim(0, 1)
-    edges = np.array([*(_moment(w.first_at) for w in moved.windows), limits[1]])
-    edges[0] = limits[0]
+    edges = np.array([*(_moment(w.first_at) for w in moved.windows), span[1]])
+    edges[0] = span[0]
     base = np.zeros(len(edges))
     for name in moved.windows[0].shares:
         part = [w.shares[name][0] for w in moved.windows]
@@ -95,8 +93,8 @@ def _shares(
                            zorder=3)  # fmt: skip
         base = top
     panel.set_yticks([0, 0.5, 1], [style.plain(f"{n} %") for n in (0, 50, 100)])
-    panel.set_ylabel("share of global", fontsize=style.TEXT, color=style.on(panel).ink)
-    _date_axis(panel)
+    style.name_y(panel, "share of global")
+    date_axis(panel)
     panel.tick_params(labelbottom=False)
     for burst in moved.bursts:
         _bracket(panel, burst, looked)
@@ -124,7 +122,7 @@ def _ends(burst: Burst) -> list[float]:
 
 
 def _moment(text: str | None) -> float:
-    return float(_times(pd.DataFrame({"started_at": [pd.Timestamp(text or "NaT")]}))[0])
+    return float(moments(pd.DataFrame({"started_at": [pd.Timestamp(text or "NaT")]}))[0])
 
 
 def _requests(
@@ -132,13 +130,13 @@ def _requests(
     df: pd.DataFrame,
     found: Travel,
     answer: Routing,
-    limits: tuple[float, float],
+    span: tuple[float, float],
     looked: Mapping[str, Look],
 ) -> None:
     """Each answer of global at its network time, as its likeliest region is drawn everywhere."""
     shown = "network" if answer.identifiable and found.axes != "ttfb" else "ttfb"
-    ms, times = times_of(found, shown), _times(found.answered)
-    panel.set_xlim(*limits)
+    ms, times = times_of(found, shown), moments(found.answered)
+    panel.set_xlim(*span)
     panel.set_ylim(0, quantile(ms, 0.985) * 1.3 + 1)
     for kind, own in _parts(panel, df, answer, looked, len(ms)):
         few = own[:: max(1, -(-len(own) // style.MOST_POINTS))]
@@ -146,14 +144,13 @@ def _requests(
                    markeredgewidth=0, color=kind.color, alpha=0.75, rasterized=True)  # fmt: skip
     lost = _lost_times(df, found)[: style.MOST_POINTS]
     theme, above = style.on(panel), panel.get_xaxis_transform()
-    panel.plot(lost, [0.94] * len(lost), linestyle="none", marker="X", markersize=7,
-               color=theme.failed, markeredgecolor=theme.paper, transform=above,
-               zorder=8)  # fmt: skip
+    style.marks(panel, lost, 0.94, marker="X", markersize=7, color=theme.failed,
+                markeredgecolor=theme.paper, transform=above, zorder=8)  # fmt: skip
     label = (NETWORK if shown == "network" else FIRST_BYTE).replace(" (ms)", "\n(ms)")
-    panel.set_ylabel(label, fontsize=style.TEXT, color=style.on(panel).ink)
-    panel.set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.on(panel).ink, loc="left")
+    style.name_y(panel, label)
+    name_time(panel)
     panel.locator_params(axis="y", nbins=4)
-    _date_axis(panel)
+    date_axis(panel)
 
 
 def _parts(
@@ -172,7 +169,7 @@ def _parts(
 
 def _lost_times(df: pd.DataFrame, found: Travel) -> Values:
     rows = dict(stratify(countable(df), runs_of(df)))[found.stratum]
-    return _times(rows[failed(rows) & (rows["endpoint"] == GLOBAL)])
+    return moments(rows[failed(rows) & (rows["endpoint"] == GLOBAL)])
 
 
 def _legend(

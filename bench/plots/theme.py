@@ -28,10 +28,11 @@ class Theme:
 
     ``ink`` and ``grey`` are for text, ``pale`` for grids and hatches, ``shade`` for areas that mean
     "not measured", ``failed`` for failures. The other names are hues: of endpoints, phases and
-    classes of failures.
+    classes of failures. ``cloud`` is the opacity of marks that lie on each other.
     """
 
     name: ThemeName
+    cloud: float
     paper: str
     ink: str
     grey: str
@@ -43,7 +44,7 @@ class Theme:
     green: str
     purple: str
     ochre: str
-    sky: str
+    iris: str
     slate: str
 
     def __getitem__(self, color: str) -> str:
@@ -67,32 +68,36 @@ LOOKS: tuple[tuple[str, str, Line], ...] = (
     ("green", "D", (0, (4, 1, 1, 1))),
     ("purple", "v", (0, (2, 1))),
     ("ochre", "P", (0, (8, 2, 2, 2))),
-    ("sky", "X", (0, (1, 1))),
+    ("iris", "X", (0, (1, 1))),
     ("slate", "*", (0, (5, 3))),
 )
 """Hue, marker and line of the regions in their order: never colour alone."""
 
 HUES = tuple(field.name for field in fields(Theme))[-len(LOOKS) :]
 
+# Found by a search: each hue has 4.5:1 or more against its paper, so that names can be written in
+# it, and ΔE 21 or more to every other and to the ink, also under colour-vision deficiencies.
 THEMES: dict[str, Theme] = {
     "light": Theme(
         name="light",
+        cloud=0.45,
         paper="#ffffff",
         ink="#1a1a1a",
         grey="#5a5a5a",
         pale="#d9d9d9",
         shade="#f3f3f3",
         failed="#b3261e",
-        blue="#0072b2",
-        vermillion="#d55e00",
-        green="#009e73",
-        purple="#aa4a86",
-        ochre="#a87000",
-        sky="#3a8fc4",
-        slate="#6b6b6b",
+        blue="#044c8e",
+        vermillion="#c43a00",
+        green="#008751",
+        purple="#891f58",
+        ochre="#4a2201",
+        iris="#9d21d5",
+        slate="#7a6f98",
     ),
     "dark": Theme(
         name="dark",
+        cloud=0.7,
         paper="#15181d",
         ink="#f2f2f2",
         grey="#a9aeb6",
@@ -104,7 +109,7 @@ THEMES: dict[str, Theme] = {
         green="#54dd84",
         purple="#a571b1",
         ochre="#ffd530",
-        sky="#b2d3ff",
+        iris="#b2d3ff",
         slate="#8b9887",
     ),
 }

@@ -12,6 +12,8 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 
 from bench.plots import style
+from bench.plots.dates import name_time
+from bench.plots.strips import side_label, strips, title
 from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Estimate, Stratum
@@ -38,8 +40,8 @@ def trend(
     changed, if the extra ``history`` is installed; it decides nothing.
     """
     seen = view(df, stratum, theme)
-    strips = len(seen.series) if seen else 2
-    figure, ax = style.axes(ax, theme, width=9.2, height=2.2 + 1.6 * max(2, strips))
+    count = len(seen.series) if seen else 2
+    figure, ax = style.axes(ax, theme, width=9.2, height=2.2 + 1.6 * max(2, count))
     points = [] if seen is None else points_of(df, seen.rows, seen.stratum)
     if (why := _nothing(seen, points)) is not None or seen is None:
         style.sentence(ax, why or NOTHING)
@@ -71,24 +73,17 @@ def _level(point: Point) -> float | None:
 
 
 def _strips(ax: Axes, seen: View, points: Sequence[Point]) -> list[Axes]:
-    """One inset per endpoint, top down, all with the same scales."""
-    ax.set_axis_off()
-    step = 1 / len(seen.series)
-    heights = [1 - (row + 1) * step for row in range(len(seen.series))]
-    made = [style.inset(ax, (0.0, height, 1.0, step * 0.74)) for height in heights]
+    """One strip per endpoint, top down, all with the same scales."""
+    made = list(strips(ax, list(seen.series)).values())
     times = _times(points)
     pad = max(float(np.ptp(times)) * 0.02, 1e-3)
     for strip in made:
         strip.set_xlim(float(times.min()) - pad, float(times.max()) + 3 * pad)
         strip.set_ylim(0, _top(points))
         strip.locator_params(axis="y", nbins=4)
-        strip.tick_params(labelsize=style.SMALL, labelbottom=strip is made[-1])
         _dates(strip, float(np.ptp(times)))
-    made[-1].set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.on(ax).ink, loc="left")
-    label = style.note(
-        ax, seen.label, (0, 0.5), (-48, 0), size=style.TEXT, ha="center", va="center"
-    )
-    label.set_rotation(90)
+    name_time(made[-1])
+    side_label(ax, seen.label)
     return made
 
 
@@ -129,9 +124,7 @@ def _draw(strip: Axes, seen: View, line: Sequence[Point], changes: Sequence[int]
     lost, n = (
         sum(part) for part in zip(*((p.failures.failed, p.failures.n) for p in line), strict=True)
     )
-    text = f"{name}: {len(line)} batches, n = {n}, {lost} failed"
-    title = strip.text(0, 1.05, style.plain(text), transform=strip.transAxes, va="bottom")
-    title.set(fontsize=style.SMALL + 0.5, fontweight="bold", color=kind.color)
+    title(strip, f"{name}: {len(line)} batches, n = {n}, {lost} failed", kind.color)
 
 
 def _curve(
@@ -162,12 +155,11 @@ def _curve(
     ends = np.minimum(np.where(np.isnan(high), top, high), top)
     strip.vlines(times[known], low[known], ends[known], color=kind.color, alpha=0.45, linewidth=1.1)
     beyond = np.array([(one.value_ms or 0) > top for one in found])
-    edge = np.full(int(beyond.sum()), 0.9 * top)
-    strip.plot(
+    style.marks(
+        strip,
         times[beyond],
-        edge,
+        0.9 * top,
         marker="^",
-        linestyle="none",
         markersize=6,
         color=kind.color,
         clip_on=False,
@@ -203,10 +195,10 @@ def _failures(strip: Axes, times: Values, line: Sequence[Point]) -> None:
     above = strip.get_xaxis_transform()
     shares = np.array([point.failures.share or 0.0 for point in line])
     some = shares > 0
-    strip.plot(
+    style.marks(
+        strip,
         times[some],
-        np.ones(int(some.sum())),
-        linestyle="none",
+        1.0,
         marker="x",
         markersize=5.5,
         markeredgewidth=1.7,
