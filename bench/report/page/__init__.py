@@ -10,6 +10,7 @@ from itertools import chain
 import pandas as pd
 
 from bench.report.document import Document
+from bench.report.page.chosen import chosen
 from bench.report.page.figures import pictures
 from bench.report.page.markup import section
 from bench.report.page.method import again, method, raw
@@ -21,24 +22,19 @@ from bench.report.page.ranked import ranked
 from bench.report.page.routing import routing
 from bench.report.page.shell import page
 
-DISTRIBUTION = ("ecdf", "ridgeline", "difference")
-TIME = ("timeline",)
-PHASES = ("phases",)
-ROUTING = ("routing", "spillover")
-
 
 def render(doc: Document, df: pd.DataFrame) -> str:
     """The whole page, in the order in which a reader needs it."""
-    drawn = ROUTING if doc["routing"]["identifiable"] else ()
-    names = (*DISTRIBUTION, *TIME, *PHASES, *drawn)
-    doc = {**doc, "figures": numbers_of(doc, df, names)}
+    plots = chosen(doc, df)
+    doc = {**doc, "figures": numbers_of(doc, df, [*chain(*plots.values())])}
+    drawn = {chapter: pictures(doc, df, names) for chapter, names in plots.items()}
     chapters = {
         "ranking": ("Ranking", ranked(doc)),
-        "distribution": ("Distribution", pictures(doc, df, DISTRIBUTION)),
-        "time": ("Over time", pictures(doc, df, TIME)),
-        "phases": ("Phases", chain(pictures(doc, df, PHASES), medians(doc))),
+        "distribution": ("Distribution", drawn["distribution"]),
+        "time": ("Over time", drawn["time"]),
+        "phases": ("Phases", chain(drawn["phases"], medians(doc))),
         "failures": ("Failures", failures(doc)),
-        "routing": ("Routing", chain(routing(doc), pictures(doc, df, drawn))),
+        "routing": ("Routing", chain(routing(doc), drawn["routing"])),
         "method": ("Method and settings", method(doc)),
         "again": ("Run it again", again(doc)),
         "raw": ("Raw data", raw(doc)),

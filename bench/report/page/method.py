@@ -88,6 +88,8 @@ def raw(doc: Document) -> Iterator[str]:
     )
     folder = f"results/{(doc['run_ids'] or ['RUN'])[0]}"
     yield command(shlex.join(["python3", "-c", f'import bench; print(bench.load("{folder}"))']))
+    yield "<p>More pictures, such as ridgeline, quantiles, layers or cadence:</p>"
+    yield command(shlex.join(["regionbench", "plot", folder, "ridgeline"]))
     for run in doc["runs"]:
         facts = [[escape(k), _said(v)] for k, v in run.items() if v and k != "again"]
         inside = table(f"Facts of run {run['run_id']}", ("fact", "value"), facts, words_in=True)

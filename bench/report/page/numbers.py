@@ -22,7 +22,8 @@ from bench.stats.encode import plain
 from bench.stats.metrics import latency_ms
 
 SHAPE = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-SPANS = 6
+TAIL = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+SPANS = 12
 """A run is cut into so many equal spans of time."""
 
 Columns = tuple[tuple[str, str], ...]
@@ -64,13 +65,13 @@ def _cell(doc: Document, key: str, unit: str, value: Any) -> str:
     return data(doc, key, _UNITS[unit](value)) if unit in _UNITS else escape(value)
 
 
-def _shape(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
-    """Quantiles of each endpoint; a quantile among failures is not known."""
+def _quantiles(df: pd.DataFrame, levels: Mapping[str, float]) -> tuple[Columns, Rows]:
+    """Of each endpoint; a quantile among failures is not known."""
     columns: Columns = (("endpoint", "text"), ("n", "count"), ("failed", "count"))
-    columns += tuple((name, "ms") for name in SHAPE)
+    columns += tuple((name, "ms") for name in levels)
     seen = view(df)
     return columns, [
-        [name, len(ms), int(np.isinf(ms).sum()), *(quantile(ms, q) for q in SHAPE.values())]
+        [name, len(ms), int(np.isinf(ms).sum()), *(quantile(ms, q) for q in levels.values())]
         for name, ms in (seen.series if seen else {}).items()
         if len(ms)
     ]
@@ -87,22 +88,36 @@ def _difference(doc: Document, _: pd.DataFrame) -> tuple[Columns, Rows]:
     ]  # fmt: skip
 
 
-def _timeline(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
-    """Each endpoint's median, failures as slower than any answer, in equal spans of time."""
+def _times(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
+    """In equal spans of time."""
+    times = df["started_at"].dropna()
+    if times.empty:
+        return _grid(df, "from", times)
+    edges = pd.date_range(times.min(), times.max(), SPANS + 1)
+    day = "%H:%M:%S" if edges[0].date() == edges[-1].date() else "%Y-%m-%d %H:%M"
+    place = np.searchsorted(edges[1:-1], times, side="right")
+    return _grid(df, "from", pd.Series(edges[place].strftime(day), times.index))
+
+
+def _hours(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
+    return _grid(df, "hour", df["started_at"].dropna().dt.strftime("%H"))
+
+
+def _vantages(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
+    return _grid(df, "vantage", df["vantage"].dropna().astype(str))
+
+
+def _grid(df: pd.DataFrame, label: str, keys: pd.Series[Any]) -> tuple[Columns, Rows]:
+    """One row for each of ``keys``, which name rows of the frame: the endpoints' medians, failures
+    as slower than any answer, and how many failed."""
     seen = view(df)
     names = list(seen.series) if seen else []
-    columns = (("from", "text"), *((name, "ms") for name in names), ("failed", "count"))
-    if seen is None or seen.rows["started_at"].isna().all():
+    columns = ((label, "text"), *((name, "ms") for name in names), ("failed", "count"))
+    if seen is None:
         return columns, []
-    times = seen.rows["started_at"].dropna()
-    edges = pd.date_range(times.min(), times.max(), SPANS + 1)
-    place = np.clip(np.searchsorted(edges[1:-1], times, side="right"), 0, SPANS - 1)
-    parts = [seen.rows.loc[times.index[place == i]] for i in range(SPANS)]
-    day = "%H:%M:%S" if edges[0].date() == edges[-1].date() else "%m-%d %H:%M"
+    own = keys.reindex(seen.rows.index)
     return columns, [
-        [edge.strftime(day), *_medians(seen, part, names)]
-        for edge, part in zip(edges, parts, strict=False)
-        if len(part)
+        [str(key), *_medians(seen, part, names)] for key, part in seen.rows.groupby(own)
     ]
 
 
@@ -144,10 +159,13 @@ def _spillover(doc: Document, _: pd.DataFrame) -> tuple[Columns, Rows]:
 
 
 NUMBERS: Mapping[str, Callable[[Document, pd.DataFrame], tuple[Columns, Rows]]] = {
-    "ecdf": _shape,
-    "ridgeline": _shape,
+    "ecdf": lambda _, df: _quantiles(df, SHAPE),
+    "tail": lambda _, df: _quantiles(df, TAIL),
     "difference": _difference,
-    "timeline": _timeline,
+    "vantages": _vantages,
+    "timeline": _times,
+    "smoke": _times,
+    "hours": _hours,
     "phases": _phases,
     "routing": _routing,
     "spillover": _spillover,
