@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A full page, and two odd ones that are not painted."""
     folder = tmp_path_factory.mktemp("pages")
     fail = {"region-2": 0.2, "region-5": 1.0}
-    full = rows(40, NAMES, medians_ms=MEDIANS_MS, fail=fail, connections=("warm", "cold"))
+    full = rows(100, NAMES, medians_ms=MEDIANS_MS, fail=fail, connections=("warm", "cold"))
     told = [{"code": "torn_tail", "text": "x" * 300, "advice": "Measure it again."}]
     pages = {"full": render("html", full, endpoints=NAMES, dropped=DROPPED, told=told)}
     with pytest.MonkeyPatch.context() as patch:
@@ -78,6 +78,13 @@ def opened(browser: Browser, files: dict[str, Path]) -> Iterator[Any]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+def test_two_hundred_samples_of_seven_endpoints_weigh_little(files: dict[str, Path]) -> None:
+    """At most 1.5 MB, light and dark; a page without rows at most 60 KB, its pictures aside."""
+    assert files["full"].stat().st_size <= 1_500_000
+    empty = files["empty"].read_text("utf-8")
+    assert len(re.sub(r'"data:[^"]*"', "", empty).encode()) <= 60_000
 
 
 @pytest.mark.parametrize("name", ["full", "evil", "empty"])
