@@ -98,6 +98,16 @@ def test_every_picture_says_its_finding_and_has_its_numbers(page: tuple[str, Pag
     assert all(figure["rows"] for figure in doc["figures"].values())
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_figure_without_anything_to_draw_is_a_sentence() -> None:
+    """Words are read better than a picture of words; what can be drawn still is."""
+    nothing, failed = (render("html", ODD[name]) for name in ("empty", "all failed"))
+    assert "<figure>" not in nothing
+    assert "<p>There are no requests to draw" in nothing
+    assert failed.count("<figure>") == 1
+    assert "<p>All 36 requests failed" in failed
+
+
 def test_the_verdict_says_what_it_rests_on(page: tuple[str, Page]) -> None:
     """State, at most 30 words, difference, interval, n per endpoint, window, vantage."""
     text, found = page

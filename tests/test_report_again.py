@@ -106,6 +106,14 @@ def test_an_open_loop_is_slowed_by_its_rate() -> None:
     """It has no pauses: a plan with both would be refused."""
     assert "--rate 10" in mend("rate_limited", [run(plan={"rate": 20.0})], [])
     assert "--pause 500ms" in mend("rate_limited", [run()], [])
+    assert "--pause 4000ms" in mend("rate_limited", [run(plan={"pause_ms": 2000.0})], [])
+
+
+def test_a_region_that_was_asked_twice_is_asked_once() -> None:
+    """Over one connection; where there was only one, not through global as well."""
+    both = run(plan={"connections": ["warm", "cold"]})
+    assert "--connection warm" in mend("cached", [both], [])
+    assert "--endpoints us-east-1,eu-west-1,us-west-2" in mend("cached", [run()], [])
 
 
 def test_more_rounds_are_as_many_as_the_next_quantile_needs() -> None:

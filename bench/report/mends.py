@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bench.model import GLOBAL
 from bench.report.again import command
 from bench.stats.quantiles import smallest_n
 
 Run = Mapping[str, Any]
 Cells = Sequence[Mapping[str, Any]]
 
-PAUSE = "500ms"
+PAUSE_MS = 500.0
 _QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 
@@ -39,9 +40,20 @@ def _more_rounds(run: Run, cells: Cells) -> str:
 
 
 def _slower(run: Run, _: Cells) -> str:
-    """With a pause; an open loop, which has none, at half its rate."""
-    rate = (run.get("plan") or {}).get("rate")
-    return command(run, *(("--rate", f"{rate / 2:g}") if rate else ("--pause", PAUSE)))
+    """With a pause, or twice the one it has; an open loop, which has none, at half its rate."""
+    plan = run.get("plan") or {}
+    if rate := plan.get("rate"):
+        return command(run, "--rate", f"{rate / 2:g}")
+    return command(run, "--pause", f"{max(PAUSE_MS, 2 * (plan.get('pause_ms') or 0)):g}ms")
+
+
+def _asked_once(run: Run, _: Cells) -> str:
+    """Over one kind of connection; if it was only one, without global, which asks a region too."""
+    plan = run.get("plan") or {}
+    if len(plan.get("connections") or ()) > 1:
+        return command(run, "--connection", "warm")
+    names = [str(e.get("name")) for e in run.get("endpoints") or () if e.get("name") != GLOBAL]
+    return command(run, "--endpoints", ",".join(names)) if names else ""
 
 
 def _one_model(run: Run, _: Cells) -> str:
@@ -87,7 +99,7 @@ MENDS: Mapping[str, Callable[[Run, Cells], str]] = {
     "cold_start": _with("--warmup", "1"),
     "host_noisy": _doctor,
     "proxy": lambda run, _: command({**run, "platform": {}}),
-    "cached": _with("--connection", "warm"),
+    "cached": _asked_once,
     "answer_length": _with("--prompt-file", "question.txt"),
     "autocorrelation": _slower,
     "mixed_connections": _with("--connection", "warm,cold"),

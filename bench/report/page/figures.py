@@ -29,13 +29,20 @@ _DECIMALS = re.compile(r"(\.\d)\d+")
 
 
 def pictures(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
-    """The named plots, in order."""
+    """The named plots, in order; one that has nothing to draw is the sentence that says why."""
     for name in names:
-        light, dark = (PLOTS[name](df, theme=theme) for theme in ("light", "dark"))
-        yield (
-            f"<figure>{_picture(light, dark, name in VECTOR)}"
-            f"{details('Numbers of this figure', numbers_table(doc, name))}</figure>"
-        )
+        light = PLOTS[name](df, theme="light")
+        if _only_words(light):
+            yield f"<p>{escape(finding(light))}</p>"
+            continue
+        picture = _picture(light, PLOTS[name](df, theme="dark"), name in VECTOR)
+        numbers = details("Numbers of this figure", numbers_table(doc, name))
+        yield f"<figure>{picture}{numbers}</figure>"
+
+
+def _only_words(figure: Any) -> bool:
+    """Whether a plot gave up its axes to say why there is nothing to draw."""
+    return not any(axes.axison or axes.child_axes for axes in figure.axes)
 
 
 def _picture(light: Any, dark: Any, vector: bool) -> str:

@@ -30,6 +30,8 @@ def _facts(doc: Document) -> Iterator[tuple[str, str]]:
         level = f"{100 * found['level']:.3g} % interval"
         yield f"{found['endpoint']} less {found['baseline']}", size
         yield level, f"{span(doc, f'{key}.ms')}, {number(doc, f'{key}.n_pairs')} rounds"
+    else:
+        yield "difference and interval", "not known"
     yield "n per endpoint", " · ".join(_sizes(doc))
     yield "measured", escape(words.window(doc))
     yield "from", escape(words.vantages(doc))

@@ -45,11 +45,12 @@ thead th { vertical-align: bottom }
 th[scope=colgroup] { text-align: left; color: var(--quiet); font-weight: 400 }
 th:first-child, .words { text-align: left }
 th:first-child { position: sticky; left: 0; background: var(--paper); padding-left: 0 }
-th[scope=row], .text td { max-width: 22rem; min-width: 5.5rem; white-space: normal;
+th[scope=row], .text td { max-width: 22rem; min-width: 6rem; white-space: normal;
   overflow-wrap: anywhere }
+.text th[scope=row] { min-width: 9rem }
 th button { font: inherit; color: inherit; background: none; border: 0; border-radius: .2rem;
   padding: .15rem .2rem; margin: 0; cursor: pointer; text-align: inherit; white-space: nowrap }
-th:first-child button { margin-left: -.2rem }
+th:first-child button, .words button { margin-left: -.2rem }
 th button::after { content: "\\2195" / ""; color: var(--quiet); padding-left: .25em }
 th[aria-sort=ascending] button::after { content: "\\2191" / ""; color: inherit }
 th[aria-sort=descending] button::after { content: "\\2193" / ""; color: inherit }
