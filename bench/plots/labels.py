@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.plots.style import TEXT, figure_of, halo, short
+from bench.plots.style import STRIP, TEXT, figure_of, halo, short
 from bench.plots.view import View
 from bench.stats import quantile
 from bench.stats.quantiles import Values
@@ -29,11 +29,12 @@ def name_curves(
     """
     curves = {name: _positions(ax, view, name, level_of) for name in answered}
     taken: list[tuple[float, float, float]] = []
+    limit = 1 - STRIP if any(map(view.failures, view.series)) else 1.0
     for name, curve in curves.items():
         others = [other for key, other in curves.items() if key != name]
         width = _width(ax, name)
         options = [
-            (_score(curve, others, taken, width, i, side), side, i)
+            (_score(curve, others, taken, width, limit, i, side), side, i)
             for i in range(len(_LEVELS))
             for side in (1, -1)
         ]
@@ -66,15 +67,19 @@ def _score(
     others: list[Values],
     taken: list[tuple[float, float, float]],
     width: float,
+    limit: float,
     i: int,
     side: int,
 ) -> float:
-    """How well a name fits beside the curve at level i: 1 is free, below 0 is a collision."""
+    """How well a name fits beside the curve at level i: 1 is free, below 0 is a collision.
+
+    ``limit`` is where the strip of failures begins, as a fraction of the axes' width.
+    """
     start = float(curve[i, 1])
     if not 0 <= start <= 1:
         return -10.0
     gaps = [(x - start) * side for line in [*others, curve] for x in line[i] if np.isfinite(x)]
-    edge = 1 - start if side > 0 else start
+    edge = limit - start if side > 0 else start
     room = min([gap for gap in gaps if gap > 0.012] + [edge])
     crowd = sum(
         abs(start + side * width / 2 - x) < (width + w) / 2 and abs(_LEVELS[i] - y) < _HEIGHT
