@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bench.frame import tidy
+from bench.plots.theme import THEMES
 from bench.report.document import document, with_routing
 from bench.report.page.chosen import chosen
 from bench.report.page.numbers import numbers_of
+from bench.report.page.style import CSS
 from bench.stats import summarise
 from tests.report_kit import ODD, render
 from tests.synthetic import MEDIANS_MS, START, rows, run
@@ -58,6 +61,12 @@ def test_every_figure_of_every_frame_has_its_numbers(odd: str) -> None:
         for row in found["rows"]:
             assert len(row) == len(found["columns"])
             assert all(isinstance(cell, (str, int, float, type(None))) for cell in row)
+
+
+def test_figures_lie_on_the_paper_of_the_page() -> None:
+    """The same white and the same dark: a figure is no box on its page."""
+    papers = {theme.paper for theme in THEMES.values()}
+    assert set(re.findall(r"--paper: (#\w+)", CSS)) == papers
 
 
 def test_spans_of_time_hold_every_failure_once() -> None:

@@ -36,11 +36,12 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | No
 
     df = finished.frame()
     summary = summarise(df)
+    if not as_json:
+        _tell_summary(summary, df)  # before the report, whose figures take seconds to draw
     files = write_report(finished.folder, df)
     if as_json:
         print_json(_document(finished, summary))
     else:
-        _tell_summary(summary, df)
         tell(f"\nRows:   {finished.folder}")
         tell(f"Report: {files['html']}")
         if len(plan.arms) > 1:

@@ -69,7 +69,7 @@ def _coarse(figure: Any) -> bytes:
 def _few_colors(figure: Any) -> bytes:
     """The figure as PNG with a palette."""
     pixels = Image.open(io.BytesIO(to_png(figure))).convert("RGB")
-    few = pixels.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = pixels.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

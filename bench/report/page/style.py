@@ -1,9 +1,9 @@
 """The page's one style sheet. It must hold no ``<``: it stands inside its element as it is."""
 
 CSS = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --quiet: #565656;
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --quiet: #565656;
   --line: #d0d0d0; --mark: #fff4d6; --note: #3d2f00; --code: #f1f2f4; --focus: #0053b3 }
-@media screen and (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #16181b;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #15181d;
   --quiet: #b4b4b4; --line: #44484e; --mark: #3a3215; --note: #ffeab0; --code: #24272c;
   --focus: #8ab8ff } }
 * { box-sizing: border-box }
