@@ -28,7 +28,7 @@ from bench.errors import FleetError
 from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
 from bench.plan import plan_sha256
-from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.prepare import FLEET, Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
 from bench.resuming import Rest
@@ -105,7 +105,8 @@ def _begin(
     prepared: Prepared, where: Where, rest: Rest | None
 ) -> tuple[Run, RunWriter, Iterable[Trial]]:
     """The run's folder, ours alone, and what is to be asked."""
-    run = describe(prepared, _calibration() if where.calibrate else None)
+    profile = where.profile if prepared.plan.catalogue == FLEET else None
+    run = describe(prepared, _calibration() if where.calibrate else None, profile)
     if rest is None:
         planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
         return run, RunWriter.create(where.results, run), planned
@@ -182,7 +183,9 @@ def _calibration() -> dict[str, Any] | None:
         return None
 
 
-def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> Run:
+def describe(
+    prepared: Prepared, calibration: dict[str, Any] | None = None, profile: str | None = None
+) -> Run:
     """The run that is about to begin, under a name of its own."""
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
@@ -201,7 +204,7 @@ def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> R
         started_at=started_at,
         versions=_versions(),
         clock=clock_facts(),
-        platform=_platform(prepared.settings),
+        platform=_platform(prepared.settings) | {"profile": profile},
         calibration=calibration,
     )
 

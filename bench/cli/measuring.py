@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
@@ -35,19 +33,39 @@ def measure_and_tell(
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
+    df = finished.frame()
+    # Who pressed Ctrl-C is not kept waiting for figures.
+    draws = report and finished.status != "interrupted"
+    (_tell_json if as_json else _tell_words)(finished, df, draws)
+    return _exit_code(finished, prepared, df)
+
+
+def _tell_json(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
     from bench.stats import summarise
 
-    df = finished.frame()
-    summary = summarise(df)
-    # Who pressed Ctrl-C is not kept waiting for figures.
-    report = report and finished.status != "interrupted"
-    if report:
-        _write_report(finished.folder, df)
-    if as_json:
-        print_json(_document(finished, summary))
-    else:
-        _tell_summary(summary, df, plan, _places(finished, report))
-    return _exit_code(finished, prepared, df)
+    _draw(finished, df, draws)
+    print_json(_document(finished, summarise(df)))
+
+
+def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    """Tables, promises, where it all lies, and the verdict as the last line."""
+    from bench.report import OUTPUTS
+    from bench.stats import summarise
+
+    said = OUTPUTS["text"](summarise(df), df, df.attrs.get("runs", []))
+    tables, _, verdict = said.rpartition("\n\n")
+    print("\n".join([tables, *_promises(finished.run.plan, df)]), flush=True)
+    _draw(finished, df, draws)
+    tell("\n".join(["", *_places(finished, draws)]))
+    print(f"\n{verdict}", end="", flush=True)
+
+
+def _draw(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    from bench.report import write_report
+
+    if draws:
+        tell("\nDrawing the report.")
+        write_report(finished.folder, df)
 
 
 def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:
@@ -133,24 +151,6 @@ def _cost(prepared: Prepared) -> str:
     if prepared.catalogue.provider.simulated:
         return "simulated: no money is spent"
     return "cost not known" if usd is None else f"at most about {format_usd(usd)}"
-
-
-def _tell_summary(summary: Summary, df: pd.DataFrame, plan: Plan, places: Sequence[str]) -> None:
-    """Tables, promises, where it all lies, and the verdict as the last line."""
-    from bench.report import OUTPUTS
-
-    runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
-    tables, _, verdict = OUTPUTS["text"](summary, df, runs).rpartition("\n\n")
-    print("\n".join([tables, *_promises(plan, df)]), flush=True)
-    tell("\n".join(["", *places]))
-    print(f"\n{verdict}", end="", flush=True)
-
-
-def _write_report(folder: Path, df: pd.DataFrame) -> None:
-    tell("Drawing the report.")
-    from bench.report import write_report
-
-    write_report(folder, df)
 
 
 def _places(finished: Finished, report: bool) -> list[str]:
