@@ -24,7 +24,7 @@ from bench.prepare import Prepared, Where
 from bench.probe import Stop, measure
 from bench.schedule import schedule
 from bench.session import Finished, bench_for, describe, draining, host_calibration, record
-from bench.store import RunWriter
+from bench.store import RunWriter, parquet
 from bench.units import NS_PER_S, format_usd
 from bench.watch.awake import BEAT_S, Awake, Pulse
 from bench.watch.health import Health
@@ -183,6 +183,7 @@ class Watch:
         return self._ended()
 
     def _begin(self) -> None:
+        parquet.encode([])  # or the library is loaded between two rounds, and they are late
         now = self._clock.now()
         before_usd = 0.0
         if self._orders.day_usd is not None:
