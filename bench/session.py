@@ -90,7 +90,7 @@ def execute(
     with writer, draining(stop.now), _clock(stop, where):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         record(samples, writer, watch)
-        known = {} if trials is None else {"scheduled": writer.rows}
+        known: dict[str, Any] = {} if trials is None else {"scheduled": writer.rows}
         writer.finish(stop.status, finished_at=utc_text(), reason=stop.reason, **known)
     return Finished(writer.folder, stop.status, run, stop.reason)
 

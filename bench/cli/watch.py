@@ -84,7 +84,7 @@ def watch(plan: Path | None, listen: str, write_dashboards: Path | None, **given
         raise PlanError("--rounds: a watch asks until it is ended; say --every and --for")
     asked = plan_from(plan, given if plan or given["kinds"] else {**given, "kinds": CHEAP})
     with open_catalogue(asked, where) as catalogue:
-        prepared = prepare_watch(asked, catalogue, where)
+        prepared = prepare_watch(asked, catalogue, where, orders.day_usd)
         announce_daily(prepared, where, orders.rhythm.every_s)
         ended = Watch(prepared, where, orders, Terminal()).run()
     return _tell_end(ended, where.results)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.catalogue import Catalogue
+from bench.errors import UsageError
 from bench.model import Check, Plan
 from bench.preflight import measurable
 from bench.prepare import Prepared, Where, prepare
+from bench.schedule import schedule
+from bench.units import format_usd
 
 AWAY = frozenset(
     ("connect_fail", "tls_fail", "timeout", "rate_limited", "capacity", "server_error")
@@ -15,14 +18,33 @@ AWAY = frozenset(
 """How an endpoint fails the preflight that may answer in an hour."""
 
 
-def prepare_watch(plan: Plan, catalogue: Catalogue, where: Where) -> Prepared:
+def prepare_watch(
+    plan: Plan, catalogue: Catalogue, where: Where, day_usd: float | None = None
+) -> Prepared:
     """As `bench.prepare.prepare`; of endpoints that do not answer now, those that may later and
-    those that were named are kept. Raises as that does, NothingMeasured when none answers."""
-    prepared = prepare(plan, catalogue, where, insist=True)
+    those that were named are kept. ``day_usd`` has to be enough for a round.
+
+    Raises as that does, NothingMeasured when none answers.
+    """
+    limited = where if day_usd is None else replace(where, max_usd=where.max_usd or day_usd)
+    prepared = prepare(plan, catalogue, limited, insist=True)
     measurable(prepared.asked, prepared.checks)
     kept = {check.endpoint for check in prepared.checks if _kept(check, plan)}
     endpoints = tuple(one for one in prepared.asked if one.name in kept)
-    return replace(prepared, endpoints=endpoints)
+    prepared = replace(prepared, endpoints=endpoints)
+    if day_usd is not None and day_usd < (round_usd := _round_usd(prepared)):
+        raise UsageError(
+            f"--max-usd-per-day {day_usd:g}: a single round may cost {format_usd(round_usd)}; allow"
+            " more, or ask for less"
+        )
+    return prepared
+
+
+def _round_usd(prepared: Prepared) -> float:
+    """The most that one round should cost."""
+    one = replace(prepared.plan, rounds=1, warmup_rounds=0)
+    trials = schedule(one, [endpoint.name for endpoint in prepared.endpoints])
+    return sum(prepared.worst_usd(trial) for trial in trials)
 
 
 def _kept(check: Check, plan: Plan) -> bool:

@@ -2,8 +2,8 @@
 
     python -m bench.watch.review RESULTS RUN_ID [--before RUN_ID] [--keep SECONDS]
 
-prints a `Finding` as one JSON line. The watch has it done by a process of its own, of low priority:
-what statistics need in memory goes with it, and no request waits for it.
+compacts the folder and prints a `Finding` as one JSON line. The watch has it done by a process of
+its own, of low priority: what statistics need in memory goes with it, and no request waits for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.stats.race import RaceRules
 from bench.stats.race_verdict import RaceVerdict
 from bench.stats.routing import route
 from bench.stats.verdict import Verdict
-from bench.store import remove_run
+from bench.store import compact, remove_run
 from bench.units import format_ms
 from bench.watch.finding import Cell, Finding
 
@@ -159,6 +159,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     os.nice(10)
     try:
+        compact(asked.results / asked.run_id)
         found = review(asked.results, asked.run_id, asked.before)
         if asked.keep is not None:
             removed = prune(asked.results, asked.keep, dt.datetime.now(dt.UTC))

@@ -24,7 +24,7 @@ from bench.prepare import Prepared, Where
 from bench.probe import Stop, measure
 from bench.schedule import schedule
 from bench.session import Finished, bench_for, describe, draining, host_calibration, record
-from bench.store import RunWriter, parquet
+from bench.store import RunWriter
 from bench.units import NS_PER_S, format_usd
 from bench.watch.awake import BEAT_S, Awake, Pulse
 from bench.watch.health import Health
@@ -99,6 +99,7 @@ def check_watched(plan: Plan) -> Plan:
         and len(plan.kinds) - len(asking) <= 1,
         "connections: a watch is over one kind of connection; name one": len(plan.connections) == 1,
         "clients: a watch is with one client; name one": len(plan.clients) == 1,
+        "batch: each run folder of a watch is judged by itself; leave it out": plan.batch is None,
         "rate: a watch has its own pace; say --every instead": plan.rate is None,
         "arms: a watch tells models apart, and nothing else; give each arm a model of its own": len(
             {arm.model for arm in plan.arms.values()}
@@ -183,7 +184,6 @@ class Watch:
         return self._ended()
 
     def _begin(self) -> None:
-        parquet.encode([])  # or the library is loaded between two rounds, and they are late
         now = self._clock.now()
         before_usd = 0.0
         if self._orders.day_usd is not None:
@@ -209,7 +209,8 @@ class Watch:
             self._judge_size(shift)
             stop, facts_now = shift.stop, self._about(shift)
             known = {"scheduled": writer.rows, "reason": stop.reason, "watch": facts_now}
-            writer.finish(stop.status, finished_at=utc_text(), **known)
+            # The review compacts: what that needs in memory is more than all the rest
+            writer.finish(stop.status, compact=False, finished_at=utc_text(), **known)
         return shift, Finished(writer.folder, shift.stop.status, run, shift.stop.reason)
 
     def _samples(self, shift: Shift, run: Run) -> Any:
