@@ -321,7 +321,7 @@ def test_a_signal_ends_it_with_130_keeps_its_rows_and_frees_its_port(
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said: list[str] = []
-        while "the next in" not in (said or [""])[-1]:
+        while "the next at" not in (said or [""])[-1]:
             said.append(process.stderr.readline())
         process.send_signal(kind)
         rest = process.stderr.read()
@@ -341,7 +341,7 @@ def test_a_process_that_was_stopped_tells_a_gap_and_no_latency(
     command = words(quick, tmp_path, "--every", "300ms", "--rotate", "1m", "--for", "6s")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        while "the next in" not in process.stderr.readline():
+        while "the next at" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGSTOP)
         time.sleep(2.0)

@@ -144,6 +144,12 @@ def test_ipv6_has_brackets_outside_and_none_inside() -> None:
     assert str(Address("::1", 9464)) == "[::1]:9464"
 
 
+def test_an_address_that_others_reach_is_known() -> None:
+    """To be told."""
+    assert Address("0.0.0.0").open  # noqa: S104  # not bound here
+    assert not any(Address(host).open for host in ("127.0.0.1", "127.3.2.1", "::1", "localhost"))
+
+
 def test_an_address_of_another_machine_is_refused() -> None:
     """Before anything is asked."""
     with (

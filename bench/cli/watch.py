@@ -86,6 +86,8 @@ def watch(plan: Path | None, listen: str, write_dashboards: Path | None, **given
     with open_catalogue(asked, where) as catalogue:
         prepared = prepare_watch(asked, catalogue, where, orders.day_usd)
         announce_daily(prepared, where, orders.rhythm.every_s)
+        if orders.address.open:
+            tell(f"Whoever reaches this machine can read its metrics: --listen {orders.address}")
         ended = Watch(prepared, where, orders, Terminal()).run()
     return _tell_end(ended, where.results)
 

@@ -331,7 +331,7 @@ class Watch:
     # Words
 
     def _line(self, shift: Shift, finished: Finished) -> str:
-        gaps = f", {len(shift.gaps)} gaps" if shift.gaps else ""
+        gaps = f", {len(shift.gaps)} gap{'s' * (len(shift.gaps) > 1)}" if shift.gaps else ""
         usd = f", {format_usd(shift.usd)}" if shift.usd else ""
         when = utc_text(self._clock.now().utc_ns)[11:16]
         rounds = f"{shift.rounds} rounds, {shift.failed} failed{gaps}{usd}"
@@ -339,11 +339,11 @@ class Watch:
 
     def _show(self, shift: Shift) -> None:
         now = self._clock.now()
-        wait_s = max(0, self._pace.due_ns - now.awake_ns) / NS_PER_S
+        due_ns = now.utc_ns + max(0, self._pace.due_ns - now.awake_ns)
         usd = f", {format_usd(self._purse.spent_usd)} today" if self._purse.spent_usd else ""
         rounds = f"round {shift.rounds} of about {self._orders.rhythm.rounds}"
         failed = f"{shift.failed} failed{usd}"
-        self._voice.status(f"{rounds}, {failed}; the next in {wait_s:.0f} s")
+        self._voice.status(f"{rounds}, {failed}; the next at {utc_text(due_ns)[11:19]}Z")
 
 
 def _metrics(prepared: Prepared, orders: Orders) -> Metrics:

@@ -30,6 +30,7 @@ from types import FrameType
 from typing import Any
 
 from bench.catalogue import load_catalogue
+from bench.model import GAP, NOT_ASKED
 from bench.plan import make_plan
 from bench.prepare import Where
 from bench.simulator import Fleet
@@ -249,6 +250,8 @@ def measure(arguments: argparse.Namespace) -> Result:
         Figure("rows", len(rows), ""),
         Figure("requests that the fleet was asked", len(asked), ""),
         Figure("run folders", len(runs), ""),
+        Figure("rows of dead endpoints, not asked", _flagged(rows, NOT_ASKED), ""),
+        Figure("rows in whose midst the process stood still", _flagged(rows, GAP), ""),
         Figure("requests asked that no row tells of", without, "", 0, timed=False),
         Figure("answers in rows that the fleet never gave", invented, "", 0, timed=False),
         Figure("rows missing by their numbers", missing(runs), "", 0, timed=False),
@@ -276,6 +279,10 @@ def measure(arguments: argparse.Namespace) -> Result:
     ]  # fmt: skip
     notes = [*(f"disagrees: {one}" for one in wrong[:5]), f"gaps: {dict(causes)}"]
     return Result(figures, outcomes, notes)
+
+
+def _flagged(rows: Sequence[dict[str, Any]], flag: str) -> int:
+    return sum(flag in (row["flags"] or "").split() for row in rows)
 
 
 def _outcomes(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], int]:
