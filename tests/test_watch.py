@@ -233,7 +233,7 @@ def test_scraping_sends_no_request(quick: Fleet, tmp_path: Path) -> None:
 
 def test_what_was_spent_today_is_known_after_a_restart(quick: Fleet, tmp_path: Path) -> None:
     """A service that is started again and again does not spend its limit each time."""
-    orders = Orders(Rhythm(0.2, 0.6), for_s=0.6, day_usd=100.0)
+    orders = Orders(Rhythm(0.2, 60), for_s=0.6, day_usd=100.0)
     first, _ = watching(quick.catalogue, tmp_path, orders)
     first.run()
     rows = [row for one in stored(tmp_path) for row in one.rows]
@@ -265,7 +265,7 @@ def test_an_endpoint_that_is_away_is_told_asked_rarely_and_told_when_it_is_back(
     (one,) = stored(tmp_path / "results")
     near = [row for row in one.rows if row["endpoint"] == "near"]
     assert {row["outcome"] for row in near} >= {"connect_fail", "ok"}
-    assert all(row["outcome"] == "ok" for row in one.rows if row["endpoint"] == "far")
+    assert {r["outcome"] for r in one.rows if r["endpoint"] == "far"} <= {"ok", "cancelled"}
 
 
 def _until(holds: Callable[[], bool]) -> None:
