@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.consent import agree_on_cost
 from bench.cli.measuring import announce_daily
 from bench.cli.options import (
     Duration,
@@ -85,7 +86,9 @@ def watch(plan: Path | None, listen: str, write_dashboards: Path | None, **given
     asked = plan_from(plan, given if plan or given["kinds"] else {**given, "kinds": CHEAP})
     with open_catalogue(asked, where) as catalogue:
         prepared = prepare_watch(asked, catalogue, where, orders.day_usd)
-        announce_daily(prepared, where, orders.rhythm.every_s)
+        day = announce_daily(prepared, where, orders.rhythm.every_s)
+        if orders.day_usd is None:
+            agree_on_cost(day, where, " a day")
         if orders.address.open:
             tell(f"Whoever reaches this machine can read its metrics: --listen {orders.address}")
         ended = Watch(prepared, where, orders, Terminal()).run()
