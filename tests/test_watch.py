@@ -33,12 +33,13 @@ from bench.simulator import Fleet
 from bench.store import RunWriter, change_tags, read_run
 from bench.watch import Address, Orders, Rhythm, Watch, prepare_watch, write_kit
 from bench.watch.awake import Awake, Pulse
-from bench.watch.finding import Cell, Finding
+from bench.watch.finding import Cell, Finding, read_finding
 from bench.watch.health import Health
 from bench.watch.kit import FILES
 from bench.watch.metrics import PHASE_SECONDS, SECONDS, Metrics
 from bench.watch.purse import Purse
 from bench.watch.review import KEPT_LAST, prune, review
+from bench.watch.reviewer import Reviewed, Reviewer
 from bench.watch.watching import check_watched
 from bench.wire.clock import Clock, Moment
 from tests.store_kit import run, sample
@@ -491,11 +492,26 @@ def test_two_slow_folders_in_a_row_regress_and_one_alone_does_not(tmp_path: Path
     assert second.state == "regressed"
     assert {c.endpoint for c in second.gate if c.state == "regressed"} == {"near"}
     assert second.words.startswith("gate regressed: near")
-    write_day(tmp_path, 14, watch=watch)
-    third = review(tmp_path, "day-14", before="day-12")
-    assert "near" not in {c.endpoint for c in third.gate if c.state == "regressed"}
-    other = review(tmp_path, "by-hand")
-    assert "0 past runs" in other.words
+    by_hand = find_candidate(tmp_path, "by-hand")
+    assert by_hand.past == ()
+    assert set(by_hand.left_out.values()) == {"watched every 60 s"}
+
+
+def test_a_review_that_fails_is_told_and_the_next_one_begins(tmp_path: Path) -> None:
+    """A damaged folder ends no watch."""
+    reviewer = Reviewer(tmp_path, None)
+    assert not list(reviewer.begin("nowhere"))
+    told: list[Reviewed] = []
+    while not told:
+        told += reviewer.over()
+    assert (told[0].run_id, told[0].finding) == ("nowhere", None)
+    assert "nowhere" in told[0].error
+    assert not list(reviewer.begin("again"))
+    (late,) = reviewer.begin("third")
+    assert late.finding is None
+    reviewer.close()
+    assert not reviewer.busy
+    assert read_finding("nonsense") is None
 
 
 def test_old_folders_of_watches_go_and_nothing_else(tmp_path: Path) -> None:
