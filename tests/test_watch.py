@@ -37,10 +37,10 @@ from bench.watch.finding import Cell, Finding, read_finding
 from bench.watch.health import Health
 from bench.watch.kit import FILES
 from bench.watch.metrics import PHASE_SECONDS, SECONDS, Metrics
+from bench.watch.preparing import check_watched
 from bench.watch.purse import Purse
 from bench.watch.review import KEPT_LAST, prune, review
 from bench.watch.reviewer import Reviewed, Reviewer
-from bench.watch.watching import check_watched
 from bench.wire.clock import Clock, Moment
 from tests.store_kit import run, sample
 from tests.test_gate import write_day

@@ -4,10 +4,11 @@ A finished run folder is a run like any other: `bench.load`, the report and the 
 """
 
 from bench.watch.kit import write_kit
+from bench.watch.orders import Ended, Orders, Voice
 from bench.watch.pace import Gap, Pace, Rhythm
 from bench.watch.preparing import prepare_watch
 from bench.watch.serving import Address, parse_address
-from bench.watch.watching import Ended, Orders, Voice, Watch
+from bench.watch.watching import Watch
 
 __all__ = [
     "Address",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.catalogue import Catalogue
-from bench.errors import UsageError
-from bench.model import Check, Plan
+from bench.errors import PlanError, UsageError
+from bench.model import ASKING, Check, Plan
 from bench.preflight import measurable
 from bench.prepare import Prepared, Where, prepare
 from bench.schedule import schedule
@@ -18,14 +18,37 @@ AWAY = frozenset(
 """How an endpoint fails the preflight that may answer in an hour."""
 
 
+def check_watched(plan: Plan) -> Plan:
+    """The plan itself, if its rows can be told apart by endpoint and model. Raises PlanError."""
+    asking = [kind for kind in plan.kinds if kind in ASKING]
+    rules = {
+        "kinds: a watch asks a model in one way, and for one cheap thing beside it": len(asking)
+        <= 1
+        and len(plan.kinds) - len(asking) <= 1,
+        "connections: a watch is over one kind of connection; name one": len(plan.connections) == 1,
+        "clients: a watch is with one client; name one": len(plan.clients) == 1,
+        "batch: each run folder of a watch is judged by itself; leave it out": plan.batch is None,
+        "rate: a watch has its own pace; say --every instead": plan.rate is None,
+        "arms: a watch tells models apart, and nothing else; give each arm a model of its own": len(
+            {arm.model for arm in plan.arms.values()}
+        )
+        == len(plan.arms),
+    }
+    for text, holds in rules.items():
+        if not holds:
+            raise PlanError(text)
+    return plan
+
+
 def prepare_watch(
     plan: Plan, catalogue: Catalogue, where: Where, day_usd: float | None = None
 ) -> Prepared:
     """As `bench.prepare.prepare`; of endpoints that do not answer now, those that may later and
     those that were named are kept. ``day_usd`` has to be enough for a round.
 
-    Raises as that does, NothingMeasured when none answers.
+    Raises as that and `check_watched` do, NothingMeasured when none answers.
     """
+    check_watched(plan)
     limited = where if day_usd is None else replace(where, max_usd=where.max_usd or day_usd)
     prepared = prepare(plan, catalogue, limited, insist=True)
     measurable(prepared.asked, prepared.checks)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bench.admission import Admission
-from bench.errors import PlanError, UsageError
+from bench.errors import UsageError
 from bench.manners import Manners
-from bench.model import ASKING, Plan, Run, Sample, Trial
+from bench.model import Run, Sample, Trial
 from bench.prepare import Prepared, Where
 from bench.probe import Stop, measure
 from bench.schedule import schedule
@@ -28,13 +28,15 @@ from bench.store import RunWriter
 from bench.units import NS_PER_S, format_usd
 from bench.watch.awake import BEAT_S, Awake, Pulse
 from bench.watch.health import Health
-from bench.watch.pace import MOST_ROUNDS, Gap, Pace, Rhythm
+from bench.watch.orders import Ended, Orders, Voice
+from bench.watch.pace import MOST_ROUNDS, Pace
 from bench.watch.pages import pages
 from bench.watch.purse import Purse
 from bench.watch.reviewer import Reviewed, Reviewer
-from bench.watch.serving import Address, serving
+from bench.watch.serving import serving
+from bench.watch.shift import Shift
 from bench.watch.spent import spent_usd
-from bench.wire.clock import Clock, Moment, utc_text
+from bench.wire.clock import Clock, utc_text
 
 if TYPE_CHECKING:
     from bench.watch.metrics import Metrics
@@ -46,77 +48,11 @@ REVIEW_S = 60.0
 """How long the last review may take when the time of a watch is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a watch is told beside its plan. ``for_s``: how long, None is until it is ended;
-    ``keep_s``: run folders of watches that are older go; ``day_usd`` may be spent a day (UTC)."""
-
-    rhythm: Rhythm = field(default_factory=Rhythm)
-    address: Address = field(default_factory=Address)
-    for_s: float | None = None
-    keep_s: float | None = None
-    day_usd: float | None = None
-
-
-class Voice(Protocol):
-    """Whom a watch tells of itself."""
-
-    def line(self, text: str) -> None:
-        """What is worth keeping: a run folder, a gap, a change."""
-
-    def status(self, text: str) -> None:
-        """Where it stands, after every round; the one before may be forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A watch that is over, and why. ``reason`` is None for a person's word and for its time."""
-
-    status: Literal["over", "interrupted", "stopped"]
-    reason: str | None
-    folders: int
-    rows: int
-
-
-@dataclass(slots=True)
-class Shift:
-    """The run folder that is being filled."""
-
-    began: Moment
-    stop: Stop
-    rounds: int = 0
-    failed: int = 0
-    usd: float = 0.0
-    gaps: list[Gap] = field(default_factory=list)
-
-
-def check_watched(plan: Plan) -> Plan:
-    """The plan itself, if its rows can be told apart by endpoint and model. Raises PlanError."""
-    asking = [kind for kind in plan.kinds if kind in ASKING]
-    rules = {
-        "kinds: a watch asks a model in one way, and for one cheap thing beside it": len(asking)
-        <= 1
-        and len(plan.kinds) - len(asking) <= 1,
-        "connections: a watch is over one kind of connection; name one": len(plan.connections) == 1,
-        "clients: a watch is with one client; name one": len(plan.clients) == 1,
-        "batch: each run folder of a watch is judged by itself; leave it out": plan.batch is None,
-        "rate: a watch has its own pace; say --every instead": plan.rate is None,
-        "arms: a watch tells models apart, and nothing else; give each arm a model of its own": len(
-            {arm.model for arm in plan.arms.values()}
-        )
-        == len(plan.arms),
-    }
-    for text, holds in rules.items():
-        if not holds:
-            raise PlanError(text)
-    return plan
-
-
 class Watch:
     """A watch over what was prepared. Make one, and `run` it once.
 
     ``clock`` decides when rounds begin; what is measured is measured by the machine's own.
-    Raises UsageError without the library for metrics, PlanError as `check_watched` does.
+    Raises UsageError without the library for metrics.
     """
 
     def __init__(
@@ -127,7 +63,7 @@ class Watch:
         voice: Voice,
         clock: Clock | None = None,
     ) -> None:
-        plan = replace(check_watched(prepared.plan), rounds=orders.rhythm.rounds)
+        plan = replace(prepared.plan, rounds=orders.rhythm.rounds)
         self._prepared = replace(prepared, plan=plan)
         self._where, self._orders, self._voice = where, orders, voice
         self._clock = clock or Clock()
@@ -199,16 +135,16 @@ class Watch:
     # One run folder
 
     def _fill(self, facts: dict[str, Any] | None) -> tuple[Shift, Finished]:
-        shift = Shift(self._clock.now(), Stop())
+        rhythm, shift = self._orders.rhythm, Shift(self._clock.now(), Stop())
         self._stop = shift.stop
         if self._over.is_set():
             shift.stop.now()
-        run = replace(describe(self._prepared, facts), watch=self._about(shift))
+        run = replace(describe(self._prepared, facts), watch=shift.about(rhythm))
         with RunWriter.create(self._where.results, run) as writer:
             record(self._samples(shift, run), writer, lambda sample: self._see(shift, sample))
-            self._judge_size(shift)
-            stop, facts_now = shift.stop, self._about(shift)
-            known = {"scheduled": writer.rows, "reason": stop.reason, "watch": facts_now}
+            shift.judge_size(rhythm)
+            stop, about = shift.stop, shift.about(rhythm)
+            known = {"scheduled": writer.rows, "reason": stop.reason, "watch": about}
             # The review compacts: what that needs in memory is more than all the rest
             writer.finish(stop.status, compact=False, finished_at=utc_text(), **known)
         return shift, Finished(writer.folder, shift.stop.status, run, shift.stop.reason)
@@ -219,10 +155,6 @@ class Watch:
         bench = replace(bench, make_client=lambda n: Awake(make(n), self._pulse, Clock()))
         concurrency = self._prepared.plan.concurrency
         return measure(bench, self._trials(shift), shift.stop, concurrency, self._door)
-
-    def _about(self, shift: Shift) -> dict[str, Any]:
-        gaps = [gap.to_dict() for gap in shift.gaps]
-        return {"every_s": self._orders.rhythm.every_s, "rounds": shift.rounds, "gaps": gaps}
 
     def _trials(self, shift: Shift) -> Iterator[Trial]:
         """Warm-ups, then round after round, each at its time, until the folder is full."""
@@ -266,16 +198,9 @@ class Watch:
         self._row_ns = now.awake_ns
         self.metrics.row(sample, now.utc_ns, self._purse)
         self._rows += 1
-        shift.failed += sample.outcome not in ("ok", "cancelled")
-        shift.usd += sample.cost_usd or 0.0
+        shift.see(sample)
         if (news := self._health.see(sample)) is not None:
             self._voice.line(f"{utc_text(now.utc_ns)[11:16]}Z  {news}")
-
-    def _judge_size(self, shift: Shift) -> None:
-        """Half a folder is no fair sample for history to hold others to."""
-        wanted = self._orders.rhythm.rounds
-        if 2 * shift.rounds < wanted:
-            shift.stop.after_these(f"it has {shift.rounds} of about {wanted} rounds")
 
     # Between two run folders
 
@@ -331,11 +256,8 @@ class Watch:
     # Words
 
     def _line(self, shift: Shift, finished: Finished) -> str:
-        gaps = f", {len(shift.gaps)} gap{'s' * (len(shift.gaps) > 1)}" if shift.gaps else ""
-        usd = f", {format_usd(shift.usd)}" if shift.usd else ""
         when = utc_text(self._clock.now().utc_ns)[11:16]
-        rounds = f"{shift.rounds} rounds, {shift.failed} failed{gaps}{usd}"
-        return f"{when}Z  {finished.folder}: {rounds}"
+        return f"{when}Z  {finished.folder}: {shift.words}"
 
     def _show(self, shift: Shift) -> None:
         now = self._clock.now()
