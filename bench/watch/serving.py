@@ -121,6 +121,8 @@ class _Desk:
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # it said nothing, too much, or left: nothing to answer
+        except asyncio.CancelledError:
+            pass  # the watch ends; asyncio would print that as an error
         finally:
             self._clients -= 1
             writer.close()
