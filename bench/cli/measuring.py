@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.stats import Summary
+
+
+_DAY_S = 24 * 3600
 
 
 def measure_and_tell(
@@ -83,16 +87,8 @@ def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) ->
 
 def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None:
     """Say, before anything is sent, who is asked what, how often, at what cost, and to what end."""
+    introduce(prepared)
     plan = prepared.plan
-    for check in prepared.dropped:
-        tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
-    if (proxy := proxy_words(prepared.settings)) is not None:
-        tell(f"Proxy {proxy}")
-    names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
-    parts = (plan.kinds, plan.connections, plan.clients, tuple(plan.arms))
-    strata = " × ".join("+".join(part) for part in parts if part)
-    tell(f"Endpoints: {names}")
-    tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
         f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
         f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)};"
@@ -100,6 +96,40 @@ def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None
     )
     if limits := _limits(where):
         tell(f"Stops at {limits}.")
+    tell_calibration(where)
+
+
+def announce_daily(prepared: Prepared, where: Where, every_s: float) -> Prepared:
+    """As `announce`, of what has no end; gives what is asked in a day."""
+    introduce(prepared)
+    rounds = max(1, round(_DAY_S / every_s))
+    plan = replace(prepared.plan, rounds=rounds, warmup_rounds=0)
+    day = replace(prepared, plan=plan)
+    tell(f"{day.scheduled} requests a day in {rounds} rounds, {_tokens(day)}{_cost(day)}.")
+    if limits := _limits(where):
+        tell(f"Stops at {limits}.")
+    tell_calibration(where)
+    return day
+
+
+def introduce(prepared: Prepared) -> None:
+    """Who is asked what, and who is not."""
+    plan = prepared.plan
+    measured = {endpoint.name for endpoint in prepared.endpoints}
+    for check in prepared.dropped:
+        word = "Away now" if check.endpoint in measured else "Left out"
+        tell(f"{word}: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
+    if (proxy := proxy_words(prepared.settings)) is not None:
+        tell(f"Proxy {proxy}")
+    names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
+    parts = (plan.kinds, plan.connections, plan.clients, tuple(plan.arms))
+    strata = " × ".join("+".join(part) for part in parts if part)
+    tell(f"Endpoints: {names}")
+    tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
+
+
+def tell_calibration(where: Where) -> None:
+    """Say what takes a second or two before the first request."""
     if where.calibrate:
         tell("First, how late this machine itself is: a second or two on a local fleet.")
 
