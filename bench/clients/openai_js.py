@@ -17,11 +17,11 @@ from typing import Any
 
 from bench.clients import Settings
 from bench.clients.child import ca_file, find_program
-from bench.clients.exchange import Exchange, Piece, streams, take_answer, without_key
+from bench.clients.exchange import Exchange, Piece, streams, take_answer
 from bench.clients.handed import HandedUp, as_handed_up
 from bench.clients.node import NodeProcess
 from bench.clients.outcome import clean
-from bench.clients.reply import Head, assemble
+from bench.clients.reply import Head, assemble, without_key
 from bench.errors import PlanError
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.record import Arrival, Record
@@ -97,7 +97,8 @@ class OpenAiJsClient:
         if answer is None or "ready" not in answer:
             node.close()
             reason = (answer or {}).get("failed", {}).get("message", "no answer")
-            raise PlanError(f"client openai-js: its driver did not start: {clean(str(reason))}")
+            told = clean(str(reason)) if key is None else key.hide(clean(str(reason)))
+            raise PlanError(f"client openai-js: its driver did not start: {told}")
         return node
 
     def _asked(
@@ -123,7 +124,7 @@ class OpenAiJsClient:
         if self._interrupted:
             return Reply(outcome="cancelled", error="interrupted")
         words = "Node ended or fell silent" if told is None else str(told["failed"])
-        return Reply(outcome="client_fault", error=clean(words))
+        return without_key(Reply(outcome="client_fault", error=clean(words)), self._settings.key)
 
 
 def find_modules(environ: Mapping[str, str] = os.environ) -> Path:

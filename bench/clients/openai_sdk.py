@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import Any
 
 from bench.clients import Settings
-from bench.clients.exchange import Exchange, Piece, note_fault, streams, take_answer, without_key
+from bench.clients.exchange import Exchange, Piece, note_fault, streams, take_answer
 from bench.clients.handed import HandedUp, as_handed_up
-from bench.clients.reply import Head, assemble
+from bench.clients.reply import Head, assemble, without_key
 from bench.clients.slot import Slot, open_slot
 from bench.errors import PlanError
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
