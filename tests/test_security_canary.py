@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,10 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.clients import Client, make_client
 from bench.key import Key
+from bench.model import Endpoint
+from bench.plan import make_plan
+from bench.request import build_request
 from tests.canary import CANARY, holds, leaking_files, leaks
 from tests.conftest import Authority
-from tests.echo import WAYS, echo_server
+from tests.echo import WAYS, Heard, echo_server
 from tests.faults.clients import present
 from tests.faults.trust import HOST
 
@@ -37,7 +41,6 @@ for name in (
 """What a person in search of a fault would put before everything."""
 
 VERBOSE = {
-    "PYTHONDEVMODE": "1",
     "PYTHONFAULTHANDLER": "1",
     "OPENAI_LOG": "debug",
     "HTTPX_LOG_LEVEL": "trace",
@@ -62,7 +65,7 @@ class Ran:
     ways: set[str] = field(default_factory=set)
 
     @property
-    def leaks(self) -> dict[str, object]:
+    def leaks(self) -> dict[str, list[str]]:
         """Where the key was found that must be nowhere."""
         found = {"stdout": leaks(self.out), "stderr": leaks(self.err)}
         others = {k: v for k, v in self.processes.items() if k != (self.pid, "environ")}
@@ -77,7 +80,7 @@ def a_run(
     authority: Authority,
     *arguments: str,
     before: str = "",
-    ways: tuple[str, ...] = tuple(WAYS),
+    ways: tuple[str, ...],
     on_chat: Callable[[int], None] = lambda _: None,
 ) -> Ran:
     """`regionbench run` with the canary as key, all logging on, in a folder of its own.
@@ -145,6 +148,26 @@ def _processes() -> dict[tuple[int, str], list[str]]:
     return found
 
 
+PLAN = make_plan()
+
+
+@pytest.fixture(scope="module")
+def echo(authority: Authority) -> Iterator[Heard]:
+    """A server that says the key back."""
+    with echo_server(authority.server(HOST)) as heard:
+        yield heard
+
+
+@pytest.fixture(scope="module")
+def clients(authority: Authority) -> Iterator[dict[str, Client]]:
+    """Every client that this machine has, with the canary for a key."""
+    settings = replace(authority.settings(5), key=Key(CANARY), ca=authority.file)
+    made = {name: make_client(name, settings) for name in present()[0]}
+    yield made
+    for client in made.values():
+        client.close()
+
+
 def rows(ran: Ran) -> list[dict[str, object]]:
     """The rows of the one run."""
     (file,) = (ran.folder / "results").glob("*/samples.parquet")
@@ -152,25 +175,39 @@ def rows(ran: Ran) -> list[dict[str, object]]:
     return found
 
 
-@pytest.mark.parametrize("protocol", ["--http1", "--http2"])
+@pytest.mark.parametrize("way", WAYS)
+def test_no_reply_holds_the_key(way: str, clients: dict[str, Client], echo: Heard) -> None:
+    """Must: whatever a server echoes, and wherever, the row of it has the key in no field."""
+    endpoint = Endpoint("e", f"https://{HOST}/{way}", connect=echo.address)
+    for name, client in clients.items():
+        request = build_request("chat", PLAN, api="/v1", model="m", parameters={}, nonce="")
+        reply = client.send(endpoint, request, "cold")
+        assert not leaks(repr(reply).encode()), name
+    assert echo.keys == {CANARY}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "clients", "ways"),
+    [
+        ("--http1", present()[0], ("everywhere", "plain", "long", "in-stream", "status-line")),
+        ("--http2", ["httpx", "openai"], ("everywhere", "plain")),
+    ],
+    ids=["HTTP/1.1", "HTTP/2"],
+)
 def test_the_key_is_in_nothing_that_a_run_leaves_or_shows(
-    protocol: str, tmp_path: Path, authority: Authority
+    protocol: str, clients: list[str], ways: tuple[str, ...], tmp_path: Path, authority: Authority
 ) -> None:
-    """Must: with every client, all logging on, and a server that echoes the key in every place, it
-    is in no file, no output, no temporary file, no argument and no other process's environment."""
-    clients, _ = present()
-    if protocol == "--http2":
-        clients = [client for client in clients if client in ("httpx", "openai", "curl")]
-    ran = a_run(tmp_path, authority, protocol, "--client", ",".join(clients))
+    """Must: with every client, all logging on, and a server that echoes the key, it is in no file,
+    no output, no temporary file, no argument and no other process's environment."""
+    ran = a_run(tmp_path, authority, protocol, "--client", ",".join(clients), ways=ways)
     assert ran.code == 0, ran.err.decode()[-2000:]
     assert ran.leaks == {}
     assert ran.keys == {CANARY}
-    assert set(WAYS) <= ran.ways
+    assert set(ways) <= ran.ways
     found = rows(ran)
-    assert len(found) == len(WAYS) * len(clients)
-    assert any("[key]" in str(row["error"]) for row in found)
-    assert any("[key]" in str(row["request_id"]) for row in found)
-    assert any("[key]" in str(row["model"]) for row in found)
+    assert len(found) == len(ways) * len(clients)
+    for column in ("error", "request_id", "model"):
+        assert any("[key]" in str(row[column]) for row in found)
     assert _session_keys(tmp_path / "keylog") == []
 
 
@@ -180,7 +217,9 @@ def _session_keys(file: Path) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-SPEAK = "import bench.clients.hush as h; h._LIBRARIES = (); h._is_serious = lambda record: True\n"
+SPEAK = (
+    "import bench.clients.loggers as h; h._LIBRARIES = (); h._is_serious = lambda record: True\n"
+)
 SHOW = "import bench.key; bench.key.Key.hide = lambda self, text: text\n"
 
 

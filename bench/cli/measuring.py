@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
 from bench.cli.progress import progress
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
@@ -138,9 +138,9 @@ def _tell_summary(summary: Summary, df: pd.DataFrame, plan: Plan, places: Sequen
 
     runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
     tables, _, verdict = OUTPUTS["text"](summary, df, runs).rpartition("\n\n")
-    print("\n".join([tables, *_promises(plan, df)]), flush=True)
+    say("\n".join([tables, *_promises(plan, df)]))
     tell("\n".join(["", *places]))
-    print(f"\n{verdict}", end="", flush=True)
+    say(f"\n{verdict}", end="")
 
 
 def _places(finished: Finished, report: Path) -> list[str]:

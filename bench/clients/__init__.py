@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from bench.clients.hush import hush
+from bench.clients.loggers import hush
 from bench.errors import PlanError
 from bench.key import Key
 from bench.model import Connection, Endpoint, Reply, Request

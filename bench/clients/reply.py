@@ -83,8 +83,9 @@ def without_key(reply: Reply, key: Key | None) -> Reply:
     """The reply with the key hidden, wherever a server may have echoed it."""
     if key is None:
         return reply
-    words = {name: getattr(reply, name) for name in _FOREIGN}
-    return replace(reply, **{name: key.hide(text) for name, text in words.items() if text})
+    texts = {name: getattr(reply, name) for name in _FOREIGN}
+    hidden: dict[str, Any] = {name: key.hide(text) for name, text in texts.items() if text}
+    return replace(reply, **hidden)
 
 
 def _judge(seen: Seen) -> tuple[str, list[str]]:
