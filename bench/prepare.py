@@ -146,12 +146,13 @@ def settings_for(plan: Plan, catalogue: Catalogue, where: Where) -> Settings:
 
     With a real key, this process is shielded from now on: see `bench.shield`.
     """
+    context = trust(where.ca or catalogue.provider.ca)
     needs_key = set(plan.kinds) != {"edge"}
     key = find_key(catalogue.provider, where.key_file) if needs_key else None
     if key is not None and not catalogue.provider.simulated:
         shield()
     return Settings(
-        context=trust(where.ca or catalogue.provider.ca),
+        context=context,
         key=key,
         timeout_s=plan.timeout_s,
         http2=plan.http2,
