@@ -29,6 +29,7 @@ FLOORS = (
         "price",
         "request",
         "schedule",
+        "shield",
         "simulator",
         "snippets",
         "stats",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
 from bench.cli.progress import progress
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
@@ -58,10 +58,10 @@ def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
 
     said = OUTPUTS["text"](summarise(df), df, df.attrs.get("runs", []))
     tables, _, verdict = said.rpartition("\n\n")
-    print("\n".join([tables, *_promises(finished.run.plan, df)]), flush=True)
+    say("\n".join([tables, *_promises(finished.run.plan, df)]))
     _draw(finished, df, draws)
     tell("\n".join(["", *_places(finished, draws)]))
-    print(f"\n{verdict}", end="", flush=True)
+    say(f"\n{verdict}", end="")
 
 
 def _draw(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
