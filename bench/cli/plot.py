@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from bench.cli.shell import tell
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 ALL = "all"
 
@@ -56,7 +52,7 @@ def plot(run: Path, name: str, output: Path | None, theme: str) -> None:
     _save(PLOTS[name](df, theme=theme), output or Path(f"{name}.png"))
 
 
-def _save(figure: Figure, file: Path) -> None:
+def _save(figure: Any, file: Path) -> None:
     if file.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw to {file}: name a .png, .svg or .pdf file")
     try:

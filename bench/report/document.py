@@ -89,7 +89,11 @@ def _about(run: Mapping[str, Any]) -> dict[str, Any]:
 def at(doc: Document, key: str) -> Any:
     """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``."""
     value: Any = doc
-    for part in key.split("."):
+    parts = key.split(".")
+    for place, part in enumerate(parts):
+        # A name that came from a file may hold dots; it is the last part then.
+        if isinstance(value, dict) and (rest := ".".join(parts[place:])) in value:
+            return value[rest]
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
 

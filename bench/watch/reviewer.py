@@ -42,8 +42,9 @@ class Reviewer:
             self.close()
             yield Reviewed(self._run_id, None, "its review was not over when the next one began")
         self._run_id = run_id
+        command = self._command(run_id)
         self._process = subprocess.Popen(  # noqa: S603 — our own module, no shell
-            self._command(run_id),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
