@@ -49,18 +49,18 @@ def tokens(row: dict[str, Any], count: int = 12) -> dict[str, Any]:
 
 
 @cache
-def watched(hours: float = 26, every_s: float = 300) -> pd.DataFrame:
-    """A watch over a day: a gap of an hour, an outage of half an hour, a slow afternoon."""
+def watched(hours: float = 26, every_s: float = 600) -> pd.DataFrame:
+    """A watch over a day: a gap of eight hours, an outage of three, a slow afternoon."""
     made = rows(int(hours * 3600 / every_s), warmup_rounds=0, tail=0.0)
     kept = []
     for row in made:
         at = row["round"] * every_s / 3600
         row["started_at"] = (synthetic.START + dt.timedelta(hours=at)).isoformat()
-        if row["endpoint"] == "us-west-2" and 14 <= at < 14.5:
+        if row["endpoint"] == "us-west-2" and 19 <= at < 22:
             row |= synthetic._failure("timeout")
-        elif 5 <= at < 8:
+        elif 4 <= at < 8:
             row |= {"ttft_ns": int(row["ttft_ns"] * 1.5)}
-        if not 9 <= at < 10:
+        if not 8 <= at < 16:
             kept.append(row)
     return tidy(kept, [run()])
 
@@ -74,7 +74,7 @@ def frame_of(name: str) -> pd.DataFrame:
 def drawn(name: str, theme: str = "light") -> Figure:
     """The plot of its frame, laid out and drawn."""
     figure = PLOTS[name](frame_of(name), theme=theme)
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]  # the backend is untyped
     return figure
 
 

@@ -167,7 +167,7 @@ def _bands(strip: Axes, seen: View, name: str, one: Bins) -> None:
         )
     middle = one.ms[-1]
     strip.hlines(middle[full], left[full], right[full], color=kind.color, linewidth=2.2, zorder=4,
-                 path_effects=style.halo(strip))  # fmt: skip
+                 path_effects=style.halo(strip), rasterized=True)  # fmt: skip
 
 
 def _absent(strip: Axes, one: Bins) -> None:

@@ -30,7 +30,6 @@ def title(strip: Axes, text: str, color: str) -> None:
     """Words above a strip, in the colour of what it shows."""
     above = strip.text(0, 1.04, style.plain(text), transform=strip.transAxes, va="bottom")
     above.set(fontsize=style.SMALL + 0.5, fontweight="bold", color=color, zorder=9)
-    above.set_path_effects([*style.halo(strip)])
 
 
 def side_label(ax: Axes, text: str) -> None:
