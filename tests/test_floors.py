@@ -29,6 +29,7 @@ FLOORS = (
         "price",
         "request",
         "schedule",
+        "shield",
         "simulator",
         "snippets",
         "stats",
@@ -40,7 +41,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
-    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite", "watch"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -62,6 +63,7 @@ NEIGHBOURS = {
     ("prepare", "preflight"),
     ("choosing", "session"),
     ("session", "resuming"),
+    ("watch", "session"),
     ("loading", "foreign"),
     ("pytest_plugin", "session"),
     ("suite", "pytest_plugin"),
@@ -86,7 +88,9 @@ WALLS = {
         "choice.py",
         "comparing.py",
         "gate.py",
+        "watch/review.py",
     },
+    "prometheus_client": {"watch/metrics.py"},
     "pyarrow": {"store/"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},

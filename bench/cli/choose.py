@@ -11,10 +11,11 @@ import click
 
 from bench.choice import decide_stored, explain
 from bench.choosing import PAUSE_MS, contend
+from bench.cli.consent import agree_on_cost
 from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, PlanError
 from bench.prepare import open_catalogue, prepare
 from bench.stats.race import RaceRules
@@ -63,7 +64,8 @@ def choose(
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
         announce(prepared, where, at_most=True)
-        with progress(prepared) as seen:
+        agree_on_cost(prepared, where)
+        with progress(prepared, where.max_usd) as seen:
             finished, verdict = contend(prepared, where, rules, seen)
         tell_end(finished)
     _tell(verdict, finished.frame(), rules, as_json, finished.folder)
@@ -123,12 +125,12 @@ def _tell(
         print_json({**document, "answer": choice.to_dict(), "race": verdict.to_dict()})
         return
     for gone in verdict.eliminations:
-        print(f"round {gone.round:>3}: {gone.endpoint} out, {gone.reason}")
+        say(f"round {gone.round:>3}: {gone.endpoint} out, {gone.reason}")
     for fact in choice.facts:
-        print(fact)
+        say(fact)
     for client, line in choice.configuration.items():
-        print(f"  {client}: {line}")
-    print(f"\n{choice.sentence}")
+        say(f"  {client}: {line}")
+    say(f"\n{choice.sentence}")
     tell(f"\nRows: {folder}")
 
 

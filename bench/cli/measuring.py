@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.consent import agree_on_cost
 from bench.cli.progress import progress
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from bench.stats import Summary
 
 
-def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | None = None) -> int:
-    """Prepare, measure with progress, summarise, write the report; the exit code.
+_DAY_S = 24 * 3600
+
+
+def measure_and_tell(
+    plan: Plan, where: Where, *, as_json: bool, report: bool = True, rest: Rest | None = None
+) -> int:
+    """Prepare, measure with progress, summarise, write the ``report``; the exit code.
 
     With ``rest`` that run goes on.
     """
@@ -31,32 +37,49 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | No
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
-    from bench.report import write_report
+    df = finished.frame()
+    # Who pressed Ctrl-C is not kept waiting for figures.
+    draws = report and finished.status != "interrupted"
+    (_tell_json if as_json else _tell_words)(finished, df, draws)
+    return _exit_code(finished, prepared, df)
+
+
+def _tell_json(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
     from bench.stats import summarise
 
-    df = finished.frame()
-    summary = summarise(df)
-    if not as_json:
-        _tell_summary(summary, df)  # before the report, whose figures take seconds to draw
-    files = write_report(finished.folder, df)
-    if as_json:
-        print_json(_document(finished, summary))
-    else:
-        tell(f"\nRows:   {finished.folder}")
-        tell(f"Report: {files['html']}")
-        if len(plan.arms) > 1:
-            first, second, *_ = plan.arms
-            tell(f"Arms:   regionbench compare {first} {second} --run {finished.folder}")
-    return _exit_code(finished, prepared, df)
+    _draw(finished, df, draws)
+    print_json(_document(finished, summarise(df)))
+
+
+def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    """Tables, promises, where it all lies, and the verdict as the last line."""
+    from bench.report import OUTPUTS
+    from bench.stats import summarise
+
+    said = OUTPUTS["text"](summarise(df), df, df.attrs.get("runs", []))
+    tables, _, verdict = said.rpartition("\n\n")
+    say("\n".join([tables, *_promises(finished.run.plan, df)]))
+    _draw(finished, df, draws)
+    tell("\n".join(["", *_places(finished, draws)]))
+    say(f"\n{verdict}", end="")
+
+
+def _draw(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    from bench.report import write_report
+
+    if draws:
+        tell("\nDrawing the report.")
+        write_report(finished.folder, df)
 
 
 def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:
     """Measure what was prepared: what comes is said before, where it stands meanwhile, and why it
     was stopped after."""
     announce(prepared, where)
+    agree_on_cost(prepared, where)
     if rest is not None:
         tell(f"Goes on with {rest.run['run_id']}, which was {rest.run['status']}.")
-    with progress(prepared) as seen:
+    with progress(prepared, where.max_usd) as seen:
         finished = execute(prepared, where, watch=seen, rest=rest)
     tell_end(finished)
     return finished
@@ -64,9 +87,38 @@ def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) ->
 
 def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None:
     """Say, before anything is sent, who is asked what, how often, at what cost, and to what end."""
+    introduce(prepared)
     plan = prepared.plan
+    tell(
+        f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
+        f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)};"
+        f" {_duration(prepared)}."
+    )
+    if limits := _limits(where):
+        tell(f"Stops at {limits}.")
+    tell_calibration(where)
+
+
+def announce_daily(prepared: Prepared, where: Where, every_s: float) -> Prepared:
+    """As `announce`, of what has no end; gives what is asked in a day."""
+    introduce(prepared)
+    rounds = max(1, round(_DAY_S / every_s))
+    plan = replace(prepared.plan, rounds=rounds, warmup_rounds=0)
+    day = replace(prepared, plan=plan)
+    tell(f"{day.scheduled} requests a day in {rounds} rounds, {_tokens(day)}{_cost(day)}.")
+    if limits := _limits(where):
+        tell(f"Stops at {limits}.")
+    tell_calibration(where)
+    return day
+
+
+def introduce(prepared: Prepared) -> None:
+    """Who is asked what, and who is not."""
+    plan = prepared.plan
+    measured = {endpoint.name for endpoint in prepared.endpoints}
     for check in prepared.dropped:
-        tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
+        word = "Away now" if check.endpoint in measured else "Left out"
+        tell(f"{word}: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
     if (proxy := proxy_words(prepared.settings)) is not None:
         tell(f"Proxy {proxy}")
     names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
@@ -74,12 +126,10 @@ def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None
     strata = " × ".join("+".join(part) for part in parts if part)
     tell(f"Endpoints: {names}")
     tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
-    tell(
-        f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
-        f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)}."
-    )
-    if limits := _limits(where):
-        tell(f"Stops at {limits}.")
+
+
+def tell_calibration(where: Where) -> None:
+    """Say what takes a second or two before the first request."""
     if where.calibrate:
         tell("First, how late this machine itself is: a second or two on a local fleet.")
 
@@ -95,6 +145,20 @@ def _model(prepared: Prepared) -> str:
 def _tokens(prepared: Prepared) -> str:
     prompt, answer = prepared.expected_tokens()
     return f"about {prompt:,} tokens in and {answer:,} out, " if prompt else ""
+
+
+def _duration(prepared: Prepared) -> str:
+    """How long it takes, as far as that can be known before."""
+    plan, requests = prepared.plan, prepared.scheduled
+    if plan.rate is not None:
+        return f"about {_time(requests / plan.rate)} at {plan.rate:g} requests/s"
+    seconds = requests * (1 + plan.pause_ms / 1000) / plan.concurrency
+    pause = f" and a pause of {plan.pause_ms:g} ms" if plan.pause_ms else ""
+    return f"about {_time(seconds)} if a request takes 1 s{pause}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, seconds):.0f} s"
 
 
 def _limits(where: Where) -> str:
@@ -119,11 +183,27 @@ def _cost(prepared: Prepared) -> str:
     return "cost not known" if usd is None else f"at most about {format_usd(usd)}"
 
 
-def _tell_summary(summary: Summary, df: pd.DataFrame) -> None:
-    from bench.report import OUTPUTS
+def _places(finished: Finished, report: bool) -> list[str]:
+    """The files, with the command that goes on with them."""
+    folder, arms = finished.folder, list(finished.run.plan.arms)
+    page = folder / "report.html" if report else f"regionbench report {folder}"
+    lines = [f"Rows:   {folder}", f"Report: {page}", f"Gate:   regionbench gate {folder}"]
+    pairs = [f"Arms:   regionbench compare {arms[0]} {arms[1]} --run {folder}"] if arms[1:] else []
+    return lines + pairs
 
-    runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
-    print(OUTPUTS["text"](summary, df, runs), end="")
+
+def _promises(plan: Plan, df: pd.DataFrame) -> list[str]:
+    """The plan's objectives with what was observed."""
+    from bench.objective import parse_objective
+    from bench.report.verdict import words
+    from bench.stats.objectives import judge_objectives
+
+    verdict = judge_objectives(df, [parse_objective(text) for text in plan.objectives])
+    lines = [
+        f"objective {words.short(one)}: {words.moved(one)}, {words.because(one)}"
+        for one in verdict.judged
+    ]
+    return ["", *lines] if lines else []
 
 
 def _document(finished: Finished, summary: Summary) -> dict[str, Any]:

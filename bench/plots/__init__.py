@@ -24,7 +24,7 @@ from bench.plots.ridgeline import ridgeline
 from bench.plots.routing import routing
 from bench.plots.smoke import smoke
 from bench.plots.spillover import spillover
-from bench.plots.style import finding
+from bench.plots.style import finding, is_empty
 from bench.plots.tail import tail
 from bench.plots.timeline import timeline
 from bench.plots.trend import trend
@@ -56,6 +56,7 @@ __all__ = [
     "ecdf",
     "finding",
     "hours",
+    "is_empty",
     "layers",
     "phases",
     "quantiles",

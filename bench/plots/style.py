@@ -128,6 +128,11 @@ def finding(figure: Figure) -> str:
     return str(figure.axes[0].get_label()) if figure.axes else ""
 
 
+def is_empty(figure: Figure) -> bool:
+    """Whether a figure says, in a sentence, why there is nothing to draw."""
+    return not any(one.axison for ax in figure.axes for one in (ax, *ax.child_axes))
+
+
 def note(
     ax: Axes,
     text: str,

@@ -17,12 +17,12 @@ from bench.plots.strips import metric_label, scale_ms, side_label, strips, title
 from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
-from bench.stats.cautions import drift
 from bench.stats.metrics import latency_ms
 from bench.stats.pairs import table
 from bench.stats.quantiles import Values
 from bench.stats.routing import Routing, route
 from bench.stats.spillover import Burst, spillover
+from bench.stats.unsteady import drift
 
 BINS = 24
 PER_BIN = 12
