@@ -145,6 +145,7 @@ def test_the_page_without_its_contents_is_small(page: tuple[str, Page]) -> None:
 def test_what_servers_say_stays_inert() -> None:
     """Markup, escape sequences and line separators from rows and run files do nothing."""
     table = rows(8, endpoint=EVIL, model=EVIL, vantage=EVIL, http_version=EVIL)
+    table[-1] |= {"outcome": f"a.b{EVIL}"}
     runs = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
     text = render("html", table, **runs)
     assert "<script>alert" not in text

@@ -71,6 +71,14 @@ def test_the_command_says_what_the_plan_does_not() -> None:
     )
 
 
+def test_a_watch_is_watched_again() -> None:
+    """In its rhythm; what it missed is not made up for."""
+    watched = run(watch={"every_s": 60.0, "rounds": 9, "gaps": []})
+    assert command(watched) == "regionbench watch plan.toml --every 60s --vantage test-host"
+    for code in ("killed", "n_too_small", "gaps"):
+        assert mend(code, [watched], []) == command(watched)
+
+
 def test_a_report_of_foreign_rows_promises_no_command() -> None:
     """Without a plan there is none."""
     assert plan_toml({"run_id": "k6"}) is None
@@ -79,7 +87,8 @@ def test_a_report_of_foreign_rows_promises_no_command() -> None:
 def _codes() -> set[str]:
     """Every caution of the summary and of the store, by what the source says."""
     package = Path(bench.__file__).parent
-    files = [package / "stats" / "cautions.py", *(package / "store").glob("*.py")]
+    stats = [package / "stats" / name for name in ("cautions.py", "unsteady.py")]
+    files = [*stats, *(package / "store").glob("*.py")]
     text = "\n".join(file.read_text("utf-8") for file in files)
     return set(re.findall(r'Caution\(\s*"(\w+)"', text))
 

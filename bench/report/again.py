@@ -15,8 +15,13 @@ _ANY_IP = "any"
 
 
 def command(run: Mapping[str, Any], *options: str) -> str:
-    """The command line that runs the plan of a ``run.json`` again, with ``options`` on top."""
-    return shlex.join(["regionbench", "run", FILE, *options, *_place(run)])
+    """The command line that runs the plan of a ``run.json`` again, with ``options`` on top.
+
+    A run of a watch is watched again, in its rhythm.
+    """
+    rhythm = (run.get("watch") or {}).get("every_s")
+    what = ["run", FILE] if rhythm is None else ["watch", FILE, "--every", f"{rhythm:g}s"]
+    return shlex.join(["regionbench", *what, *options, *_place(run)])
 
 
 def _place(run: Mapping[str, Any]) -> Iterator[str]:

@@ -87,13 +87,14 @@ def _about(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at(doc: Document, key: str) -> Any:
-    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``."""
+    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``; the last name may
+    hold dots itself."""
     value: Any = doc
-    parts = key.split(".")
-    for place, part in enumerate(parts):
-        # A name that came from a file may hold dots; it is the last part then.
-        if isinstance(value, dict) and (rest := ".".join(parts[place:])) in value:
+    rest = key
+    while rest:
+        if isinstance(value, Mapping) and rest in value:
             return value[rest]
+        part, _, rest = rest.partition(".")
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
 

@@ -33,7 +33,9 @@ def _folder(run: Run) -> str:
 
 
 def _more_rounds(run: Run, cells: Cells) -> str:
-    """As many as the next quantile needs that some endpoint lacks; failures do not count less."""
+    """As many as the next quantile needs that some endpoint lacks; a watch has no such number."""
+    if run.get("watch"):
+        return command(run)
     fewest = min((cell["n_latency"] for cell in cells if cell["n"]), default=0)
     needs = [smallest_n(q, 0.95) for q in _QUANTILES.values()]
     return command(run, "--rounds", str(next((n for n in needs if n > fewest), 2 * fewest)))
@@ -61,6 +63,9 @@ def _one_model(run: Run, _: Cells) -> str:
 
 
 def _resume(run: Run, _: Cells) -> str:
+    """The rest of it; a watch goes on in a new folder."""
+    if run.get("watch"):
+        return command(run)
     return shlex.join(["regionbench", "run", "--resume", _folder(run)])
 
 
@@ -77,6 +82,10 @@ def _rows(run: Run, _: Cells) -> str:
 
 def _alone(run: Run, _: Cells) -> str:
     return shlex.join(["regionbench", "report", _folder(run)])
+
+
+def _timeline(run: Run, _: Cells) -> str:
+    return shlex.join(["regionbench", "plot", _folder(run), "timeline"])
 
 
 def _doctor(*_: Any) -> str:
@@ -96,6 +105,8 @@ MENDS: Mapping[str, Callable[[Run, Cells], str]] = {
     "model": _one_model,
     "rate_limited": _slower,
     "drift": _with(),
+    "outliers": _timeline,
+    "gaps": _with(),
     "cold_start": _with("--warmup", "1"),
     "host_noisy": _doctor,
     "proxy": lambda run, _: command({**run, "platform": {}}),

@@ -11,7 +11,8 @@ from bench.report.page.markup import escape
 from bench.report.page.script import SCRIPT
 from bench.report.page.style import CSS
 
-_JSON_UNSAFE = "<>&\u2028\u2029"
+_JSON_UNSAFE = "<>&\x7f"
+"""With what is not ASCII: a name that a server made may steer a terminal that shows the file."""
 
 
 def page(doc: Document, body: str) -> str:
@@ -44,7 +45,7 @@ def _digest(text: str) -> str:
 
 def embedded(doc: Document) -> str:
     """The document as JSON that cannot end its script element."""
-    text = json.dumps(doc, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(doc, allow_nan=False, separators=(",", ":"))
     for char in _JSON_UNSAFE:
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
