@@ -126,6 +126,9 @@ class Chosen:
     verdict: RaceVerdict
     choice: Choice
 
+    def _repr_html_(self) -> str:
+        return self.choice._repr_html_()
+
 
 def choose(
     plan: Plan | None = None,

@@ -24,7 +24,8 @@ from bench.arms import variants
 from bench.budget import Budget
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
-from bench.errors import FleetError
+from bench.errors import FleetError, RegionbenchError
+from bench.html import paragraph
 from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
 from bench.plan import plan_sha256
@@ -60,6 +61,17 @@ class Finished:
         from bench.loading import load
 
         return load(self.folder)
+
+    def _repr_html_(self) -> str:
+        """What came of it; what is not known of a folder that is gone is left out."""
+        try:
+            from bench.stats import summarise
+
+            found = summarise(self.frame())._repr_html_()
+        except RegionbenchError as error:
+            found = paragraph(error)
+        why = f", {self.reason}" if self.reason else ""
+        return f"{found}{paragraph(f'{self.status}{why}: {self.folder}')}"
 
 
 Watcher = Callable[[Sample], None]

@@ -15,12 +15,13 @@ PACKAGE = Path(bench.__file__).parent
 
 FLOORS = (
     # 0 words
-    {"model", "errors", "units"},
+    {"model", "errors", "units", "words", "html"},
     # 1 rooms
     {
         "arms",
         "budget",
         "catalogue",
+        "examples",
         "frame",
         "key",
         "manners",
@@ -46,6 +47,9 @@ FLOORS = (
 )
 
 NEIGHBOURS = {
+    ("words", "units"),
+    ("html", "words"),
+    ("model", "html"),
     ("plan", "catalogue"),
     ("plan", "arms"),
     ("key", "catalogue"),

@@ -9,13 +9,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from html import escape as _escape
 from typing import Any
 
 import pandas as pd
 
+from bench import words
+from bench.html import escape
 from bench.plots import PLOTS, finding, to_png, to_svg
-from bench.report import words
 from bench.report.document import Document, at, dropped, metric_label, rank_of, strata, title
 from bench.report.style import CSS
 
@@ -23,11 +23,6 @@ _JSON_UNSAFE = "<>&\u2028\u2029"
 
 _VECTOR = frozenset({"ecdf"})
 """Figures of few lines are vectors; where every request is a mark, pixels take less room."""
-
-
-def escape(text: object) -> str:
-    """Text that HTML shows as it is, in text and in attributes."""
-    return _escape(words.clean(text), quote=True)
 
 
 def render(doc: Document, df: pd.DataFrame) -> str:
