@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench import notebook
 from bench.admission import Admission
 from bench.arms import variants
 from bench.budget import Budget
@@ -28,6 +29,7 @@ from bench.errors import FleetError, RegionbenchError
 from bench.html import paragraph
 from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
+from bench.notebook import Watcher
 from bench.plan import plan_sha256
 from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
@@ -72,9 +74,6 @@ class Finished:
             found = paragraph(error)
         why = f", {self.reason}" if self.reason else ""
         return f"{found}{paragraph(f'{self.status}{why}: {self.folder}')}"
-
-
-Watcher = Callable[[Sample], None]
 
 
 def execute(
@@ -146,10 +145,14 @@ def run(
 
     Without a plan: the default one. Needs the provider's key in the environment, or
     ``make_plan(catalogue="fleet")``, which starts a local fleet and needs nothing.
+    ``watch`` is given each sample, between two requests. Without it a Jupyter notebook shows the
+    progress, and nothing else does. To interrupt keeps what was measured, as ``interrupted``.
     """
     plan, where = plan or Plan(), where or Where()
     with open_catalogue(plan, where) as catalogue:
-        return execute(prepare(plan, catalogue, where), where, watch=watch)
+        prepared = prepare(plan, catalogue, where)
+        with notebook.progress(prepared, watch) as seen:
+            return execute(prepared, where, watch=seen)
 
 
 def bench_for(prepared: Prepared, run_id: str) -> Bench:
@@ -259,7 +262,8 @@ def _clock(stop: Stop, where: Where) -> Iterator[None]:
 
 @contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
-    """Drain on the first SIGINT or SIGTERM, leave at once on the second."""
+    """Drain on the first SIGINT or SIGTERM, leave at once on the second: the process, or in a
+    notebook, which holds a person's other work, the measurement."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -267,6 +271,8 @@ def _signals(stop: Stop) -> Iterator[None]:
     told: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
+        if told and notebook.inside():
+            raise KeyboardInterrupt
         if told:
             os._exit(128 + number)
         told.append(number)
