@@ -21,7 +21,6 @@ FLOORS = (
         "arms",
         "budget",
         "catalogue",
-        "examples",
         "frame",
         "key",
         "manners",
@@ -37,9 +36,9 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"admission", "choice", "clients", "foreign", "gate", "history", "loading"},
+    {"admission", "choice", "clients", "examples", "foreign", "gate", "history", "loading"},
     # 3 windows
-    {"doctor", "plots", "preflight", "prepare", "probe", "report"},
+    {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report"},
     # 4 wings
     {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
     # 5 door
@@ -64,9 +63,11 @@ NEIGHBOURS = {
     ("price", "request"),
     ("report", "plots"),
     ("prepare", "preflight"),
+    ("notebook", "prepare"),
     ("choosing", "session"),
     ("session", "resuming"),
     ("loading", "foreign"),
+    ("foreign", "clients"),
     ("pytest_plugin", "session"),
     ("suite", "pytest_plugin"),
     ("__main__", "cli"),
@@ -84,6 +85,7 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
+        "examples/",
         "history/",
         "cli/",
         "session.py",
