@@ -20,6 +20,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from bench.plots.picture import Picture
 from bench.stats import quantile
 from bench.stats.quantiles import Values
 from bench.units import format_ms
@@ -66,7 +67,7 @@ def axes(ax: Axes | None, width: float = 8.4, height: float = 5.2) -> tuple[Figu
         figure = ax.get_figure(root=True)
         assert figure is not None  # noqa: S101 - axes without a figure cannot be drawn on at all
         return figure, ax
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    figure = Picture(figsize=(width, height), layout="constrained", dpi=110)
     return figure, figure.add_subplot()
 
 
