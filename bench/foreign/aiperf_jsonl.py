@@ -8,12 +8,13 @@ clock. Which columns they become:
     request_latency                                last_token_ns: it ends with the last content
     inter_chunk_latency                            token_offsets_ns, from the first token on
     http_req_dns_lookup, http_req_sending          dns_ns, send_ns, if the connection was new
-    http_req_connection_reused                     warm or cold; else "either"
+    http_req_connection_reused                     reused
 
 ``http_req_waiting`` ends with the first byte of the *body* and ``http_req_connecting`` holds TCP
-and TLS together: no column means that, so they are left out. The records name neither URL nor
-model: both are in ``profile_export_aiperf.json``, if that lies beside; else the endpoint is named
-for the folder.
+and TLS together: no column means that, so they are left out. A failure does not tell whether its
+connection was kept, so that all rows are of the connection "either": failures stay beside what
+answered. The records name neither URL nor model: both are in ``profile_export_aiperf.json``, if
+that lies beside; else the endpoint is named for the folder.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ _LONGEST_NS = 10**15
 
 _NOTE = Caution(
     "foreign",
-    "Rows of AIPerf: stamped by the application, their totals by the wall clock, without the"
-    " server's own time.",
+    "Rows of AIPerf: stamped by the application, totals by the wall clock, kept and new connections"
+    " together, without server time or harness lateness.",
     "Compare them with each other, and not with rows of another tool.",
 )
 
@@ -161,7 +162,7 @@ def _connection(metrics: Mapping[str, Any]) -> Facts:
     reused = number(inner(metrics, "http_req_connection_reused"), "value")
     new = {"dns_ns": _span(metrics, "http_req_dns_lookup") or None} if reused == 0 else {}
     return {
-        "connection": EITHER if reused is None else "warm" if reused else "cold",
+        "connection": EITHER,
         "reused": None if reused is None else bool(reused),
         "send_ns": _span(metrics, "http_req_sending") or None,
         **new,

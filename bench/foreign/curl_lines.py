@@ -61,6 +61,7 @@ FORMAT = (
 )
 """For ``-w``, in double quotes so that the shell fills in the time."""
 
+_MARK = re.compile(rb'"time_starttransfer"|"certs":|(?:^|\s)time_total=')
 _PAIR = re.compile(r"([a-z_]+)=(\S*)")
 
 _NOTE = Caution(
@@ -71,10 +72,9 @@ _NOTE = Caution(
 
 
 def knows(head: bytes) -> bool:
-    """By the one time that every line has, in either form; not by a row that quotes one."""
-    return not head.startswith(b'{"line":') and (
-        b'"time_starttransfer"' in head or re.search(rb"(?:^|\s)time_total=", head) is not None
-    )
+    """By a time that every line has, or in JSON, where certificates stand before it, by those; not
+    by a row that quotes them."""
+    return not head.startswith(b'{"line":') and _MARK.search(head) is not None
 
 
 def read(path: Path) -> StoredRun:
@@ -130,9 +130,10 @@ def _who(said: Mapping[str, Any]) -> Facts:
 
 def _connection(said: Mapping[str, Any]) -> Facts:
     opened, version = number(said, "num_connects"), _version(said)
+    used = not opened and bool(number(said, "time_pretransfer"))
     return {
-        "connection": EITHER if opened is None else "cold" if opened else "warm",
-        "reused": None if opened is None else not opened,
+        "connection": EITHER if opened is None else "warm" if used else "cold",
+        "reused": None if opened is None else used,
         "http_version": {"1.1": "HTTP/1.1", "2": "HTTP/2"}.get(version or "", version),
         "peer_ip": text_of(said, "remote_ip"),
     }

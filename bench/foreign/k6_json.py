@@ -130,7 +130,7 @@ def _facts(request: _Request) -> Facts:
     if missing:
         raise Unreadable(f"begins a request without http_req_{missing[0]}")
     spans = {name: span_ns(request.values, name, NS_PER_MS) or 0 for name in _NEEDED}
-    cold = spans["connecting"] > 0
+    cold = spans["connecting"] > 0 or not spans["sending"]  # what was never sent had none to use
     total_ns = spans["duration"] + (spans["blocked"] if cold else 0)
     ended = instant(when if isinstance(when, str) else "")
     return {
