@@ -177,9 +177,8 @@ def test_real_curl_in_both_documented_forms(fleet: Fleet, tmp_path: Path) -> Non
         f" --connect-to {host}:443:{endpoint.connect} -H 'authorization: Bearer {fleet.key}'"
         f" {endpoint.url}/v1/models"
     )
-    around = '"started_at":"$(date -u +%FT%T.%6NZ)","endpoint":"global"'
-    stamp = f'{{{around},"curl":%{{json}}}}\n'.replace('"', '"')
-    forms = {"a.jsonl": "%{json}\\n", "b.jsonl": stamp, "c.txt": curl_lines.FORMAT}
+    stamped = curl_lines.STAMPED.replace("NAME", "global")
+    forms = {"a.jsonl": "%{json}\\n", "b.jsonl": stamped, "c.txt": curl_lines.FORMAT}
     for name, form in forms.items():
         script = f'for i in 1 2; do {curl} -w "{form}" >> {tmp_path / name}; done'
         subprocess.run(["bash", "-c", script], check=True, env={"PATH": os.environ["PATH"]})

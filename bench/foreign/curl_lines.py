@@ -10,7 +10,8 @@ r"""What ``curl -w`` wrote, one line a request, in either of two forms:
         time_starttransfer=%{time_starttransfer} time_total=%{time_total}\n" >> curl.txt
 
 The second is `FORMAT`, all in one line; names may be left out and others added. curl's JSON has no
-time of day and no name; they may stand around it: ``{"started_at": …, "endpoint": …, "curl": …}``.
+time of day and no name; they may stand around it, ``{"started_at": …, "endpoint": …, "curl": …}``,
+as `STAMPED` writes them. Without ``endpoint`` an endpoint is named for its host.
 
 curl's times are seconds from its start; rows want the length of each phase. ``time_starttransfer``
 less ``time_posttransfer`` (curl ≥ 8.10), or else less ``time_pretransfer``, is ``ttfb_ns``; the
@@ -60,6 +61,9 @@ FORMAT = (
     + "\\n"
 )
 """For ``-w``, in double quotes so that the shell fills in the time."""
+
+STAMPED = r"{\"started_at\":\"$(date -u +%FT%T.%6NZ)\",\"endpoint\":\"NAME\",\"curl\":%{json}}\n"
+"""The same of curl's JSON, whose errors are in words; write the endpoint for NAME."""
 
 _MARK = re.compile(rb'"time_starttransfer"|"certs":|(?:^|\s)time_total=')
 _PAIR = re.compile(r"([a-z_]+)=(\S*)")
