@@ -49,7 +49,7 @@ class Choice:
 
     def _repr_html_(self) -> str:
         lines = [[client, line] for client, line in self.configuration.items()]
-        paste = html.table(("client", "to paste"), lines) if lines else ""
+        paste = html.table(("client", "to paste"), lines, names=2) if lines else ""
         return html.card(self.kind, self.sentence, html.listed(self.facts), paste)
 
 

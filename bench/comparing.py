@@ -13,6 +13,7 @@ from bench.errors import UsageError
 from bench.html import card
 from bench.model import Arm, Plan
 from bench.stats import verdict_words as words
+from bench.stats.cards import judged
 from bench.stats.compare import compare, compare_runs
 from bench.stats.strata import runs_of, stratify
 from bench.stats.variants import By
@@ -49,7 +50,7 @@ class Comparison:
         return {"schema_version": 1, **told, "verdict": self.verdict.to_dict(), "better": better}
 
     def _repr_html_(self) -> str:
-        return card(self.state, self.sentence, self.verdict._repr_html_())
+        return card(self.state, self.sentence, *judged(self.verdict))
 
 
 def names_in(df: pd.DataFrame) -> Names:

@@ -15,6 +15,7 @@ MOST_BYTES = 50_000
 
 MOST_ROWS = 60
 _MOST_TEXT = 400
+_ONE_LINE = 28
 _LINE = "border:0;border-bottom:1px solid rgba(128,128,128,.35);padding:.2em .7em"
 _MORE = "<p><em>Shortened: the frame has everything.</em></p>"
 
@@ -30,27 +31,33 @@ def short(text: object) -> str:
     return _escape(whole if len(whole) <= _MOST_TEXT else f"{whole[:_MOST_TEXT]}…", quote=True)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
-    """Plain values in a table, the first of each row its header; names left, numbers right."""
-    top = "".join(_cell("th", name, i, 'scope="col"') for i, name in enumerate(head))
-    shown = "".join(f"<tr>{_row(row)}</tr>" for row in rows[:MOST_ROWS])
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", *, names: int = 1
+) -> str:
+    """Plain values in a table. The first of each row is its header; the first ``names`` columns
+    stand to the left, and the others, which are numbers, to the right."""
+    sides = ["left" if place < names else "right" for place in range(len(head))]
+    top = "".join(
+        _cell("th", name, side, ' scope="col"') for name, side in zip(head, sides, strict=True)
+    )
+    shown = "".join(f"<tr>{_row(row, sides)}</tr>" for row in rows[:MOST_ROWS])
     rest = f"<p>{len(rows) - MOST_ROWS} more rows.</p>" if len(rows) > MOST_ROWS else ""
     title = f'<caption style="text-align:left">{short(caption)}</caption>' if caption else ""
     return (
-        f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">{title}'
+        f'<table style="border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums">{title}'
         f"<thead><tr>{top}</tr></thead><tbody>{shown}</tbody></table>{rest}"
     )
 
 
-def _row(row: Sequence[object]) -> str:
-    first, *rest = row
-    cells = [_cell("td", value, place) for place, value in enumerate(rest, start=1)]
-    return "".join([_cell("th", first, 0, 'scope="row"'), *cells])
+def _row(row: Sequence[object], sides: Sequence[str]) -> str:
+    first, *rest = zip(row, sides, strict=True)
+    cells = [_cell("td", value, side) for value, side in rest]
+    return "".join([_cell("th", *first, ' scope="row"'), *cells])
 
 
-def _cell(tag: str, value: object, place: int, more: str = "") -> str:
-    side = "right" if place else "left"
-    return f'<{tag} {more} style="{_LINE};text-align:{side}">{short(value)}</{tag}>'
+def _cell(tag: str, value: object, side: str, more: str = "") -> str:
+    wrap = ";white-space:nowrap" if len(str(value)) <= _ONE_LINE else ""
+    return f'<{tag}{more} style="{_LINE};text-align:{side}{wrap}">{short(value)}</{tag}>'
 
 
 def listed(texts: Iterable[object]) -> str:

@@ -309,8 +309,8 @@ class Run:
         unfit = [[c.endpoint, c.outcome, c.detail] for c in self.preflight if c.outcome != "ok"]
         sentence = f"{self.run_id}: {self.scheduled} requests of {self.provider}"
         state = f"{self.status}, {'simulated' if self.simulated else 'real'}, from {self.vantage}"
-        left_out = table(("left out", "why", "detail"), unfit) if unfit else ""
-        return card(state, sentence, table(("endpoint", "region", "url"), asked), left_out)
+        left_out = table(("left out", "why", "detail"), unfit, names=3) if unfit else ""
+        return card(state, sentence, table(("endpoint", "region", "url"), asked, names=3), left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,16 +56,23 @@ def _endpoint(cell: dict[str, Any], rank: dict[str, Any] | None) -> list[str]:
 
 
 def verdict_card(verdict: Verdict) -> str:
-    """The sentence that every output carries, and its cells, the worst first."""
-    rows = [_judged(one) for one in verdict_words.cells([verdict])]
-    against = paragraph(f"{verdict.b} against {verdict.a}")
-    sentence = verdict_words.sentence([verdict])
-    return card(verdict.state, sentence, against, table(_CELLS, rows), _cautions(verdict))
+    """The sentence that every output carries, and the cells behind it."""
+    return card(verdict.state, verdict_words.sentence([verdict]), *judged(verdict))
+
+
+def judged(verdict: Verdict) -> Iterator[str]:
+    """What was judged by what: the cells of each stratum, the worst first, and the cautions."""
+    yield paragraph(f"{verdict.b} against {verdict.a}")
+    found = verdict_words.cells([verdict])
+    for stratum in dict.fromkeys(one.stratum for one in found):
+        rows = [_judged(one) for one in found if one.stratum == stratum]
+        yield table(_CELLS, rows, str(stratum), names=2)
+    yield _cautions(verdict)
 
 
 def _judged(one: Judged) -> list[str]:
     return [
-        one.name,
+        verdict_words.short(one),
         verdict_words.because(one),
         verdict_words.value(one, one.baseline),
         verdict_words.value(one, one.observed),
@@ -81,10 +88,10 @@ def race_card(verdict: RaceVerdict) -> str:
     sentence = f"{verdict.kind}: {named or 'nobody'}, after {verdict.requests} requests."
     out = {one.endpoint: f"{one.reason} (round {one.round})" for one in verdict.eliminations}
     rows = [
-        [name, _failed(rate), out.get(name, "in the race")]
+        [name, out.get(name, "in the race"), _failed(rate)]
         for name, rate in verdict.failures.items()
     ]
-    return card(verdict.kind, sentence, table(("endpoint", "failed", "standing"), rows))
+    return card(verdict.kind, sentence, table(("endpoint", "standing", "failed"), rows, names=2))
 
 
 def _failed(rate: Rate) -> str:
