@@ -16,6 +16,7 @@ MOST_BYTES = 50_000
 MOST_ROWS = 60
 _MOST_TEXT = 400
 _ONE_LINE = 28
+_TABLE = "border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums"
 _LINE = "border:0;border-bottom:1px solid rgba(128,128,128,.35);padding:.2em .7em"
 _MORE = "<p><em>Shortened: the frame has everything.</em></p>"
 
@@ -44,7 +45,7 @@ def table(
     rest = f"<p>{len(rows) - MOST_ROWS} more rows.</p>" if len(rows) > MOST_ROWS else ""
     title = f'<caption style="text-align:left">{short(caption)}</caption>' if caption else ""
     return (
-        f'<table style="border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums">{title}'
+        f'<table style="{_TABLE}">{title}'
         f"<thead><tr>{top}</tr></thead><tbody>{shown}</tbody></table>{rest}"
     )
 

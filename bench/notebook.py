@@ -6,23 +6,25 @@ whoever takes the samples, and so is in none of their times.
 
 from __future__ import annotations
 
-import statistics
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 from bench.html import paragraph, table
-from bench.model import NOT_ASKED, Sample
+from bench.model import Sample
 from bench.prepare import Prepared
-from bench.units import NS_PER_MS, format_ms
+from bench.tally import Tally
+from bench.units import NS_PER_MS, NS_PER_S, format_ms
 from bench.wire.clock import now_ns
 from bench.words import UNKNOWN
 
 REDRAW_NS = 250 * NS_PER_MS
 """Each drawing is a message that the kernel's own threads send while the next request is under
 way, so they are few."""
+
+_HEAD = ("endpoint", "done", "p50", "failed")
 
 Watcher = Callable[[Sample], None]
 
@@ -53,23 +55,17 @@ def progress(
 
 
 class _Shown:
-    """One display, counts and medians per endpoint."""
+    """One display of how a measurement stands."""
 
     def __init__(self, prepared: Prepared, at_most: bool) -> None:
-        self._goal = f"{'at most ' if at_most else ''}{prepared.scheduled}"
-        self._names = [endpoint.name for endpoint in prepared.endpoints]
-        self._done, self._failed = Counter[str](), Counter[str]()
-        self._ms: dict[str, list[float]] = defaultdict(list)
+        self._tally = Tally(prepared, lambda: now_ns() / NS_PER_S)
+        self._at_most = at_most
         self._drawn_ns = 0
         self._handle: Any = None
 
     def see(self, sample: Sample) -> None:
         """Count one row, and draw if that was not done just now."""
-        name, latency_ns = sample.endpoint, sample.ttft_ns or sample.total_ns
-        self._done[name] += sample.flags != NOT_ASKED
-        self._failed[name] += sample.outcome not in ("ok", "cancelled")
-        if sample.outcome == "ok" and latency_ns and not sample.warmup:
-            self._ms[name].append(latency_ns / NS_PER_MS)
+        self._tally.add(sample)
         if now_ns() - self._drawn_ns >= REDRAW_NS:
             self.draw()
 
@@ -77,9 +73,8 @@ class _Shown:
         """Show what is known now, in place of what was shown before."""
         from IPython.display import display
 
-        line = f"{self._done.total()} of {self._goal} requests, {self._failed.total()} failed"
-        rows = [self._row(name) for name in self._names]
-        html = paragraph(line) + table(("endpoint", "done", "median", "failed"), rows)
+        line, rows = self._line(), [self._row(name) for name in self._tally.names]
+        html = paragraph(line) + table(_HEAD, rows, self._tally.metric)
         bundle = {"text/plain": line, "text/html": html}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython types nothing
@@ -87,7 +82,13 @@ class _Shown:
             self._handle.update(bundle, raw=True)
         self._drawn_ns = now_ns()
 
+    def _line(self) -> str:
+        tally = self._tally
+        failed = sum(tally.failed.values())
+        race = f"{tally.count} of at most {tally.total} requests, {failed} failed"
+        return race if self._at_most else tally.line()
+
     def _row(self, name: str) -> list[object]:
-        seen = self._ms[name]
-        median = format_ms(statistics.median(seen)) if seen else UNKNOWN
-        return [name, self._done[name], median, self._failed[name]]
+        ms, failed = self._tally.median_ms(name), self._tally.failed[name]
+        median = UNKNOWN if ms is None else format_ms(ms) if isfinite(ms) else "> timeout"
+        return [name, self._tally.done[name], median, failed]

@@ -49,6 +49,7 @@ class Where:
     max_usd: float | None = None
     max_requests: int | None = None
     max_duration_s: float | None = None
+    yes: bool = False
 
     @property
     def limits(self) -> Limits:

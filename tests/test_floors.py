@@ -38,7 +38,7 @@ FLOORS = (
     # 2 halls
     {"admission", "choice", "clients", "examples", "foreign", "gate", "history", "loading"},
     # 3 windows
-    {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report"},
+    {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
     # 4 wings
     {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
     # 5 door
@@ -64,6 +64,8 @@ NEIGHBOURS = {
     ("report", "plots"),
     ("prepare", "preflight"),
     ("notebook", "prepare"),
+    ("notebook", "tally"),
+    ("tally", "prepare"),
     ("choosing", "session"),
     ("session", "resuming"),
     ("loading", "foreign"),

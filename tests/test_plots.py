@@ -12,9 +12,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from bench.errors import UsageError
 from bench.frame import tidy
 from bench.plots import PLOTS, finding, to_png, to_svg
-from bench.plots.style import EMPHASIS, LOOKS, MOST_POINTS, thin, wants_log
+from bench.plots.style import MOST_POINTS, thin, wants_log
+from bench.plots.theme import HUES, THEMES, Theme
 from tests.synthetic import MEDIANS_MS, rows, run
 
 ALL = ("global", *MEDIANS_MS)
@@ -104,17 +106,39 @@ def _luminance(color: str) -> float:
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
-@pytest.mark.parametrize("kind", [EMPHASIS, *LOOKS], ids=lambda kind: kind.color)
-def test_every_endpoint_colour_reaches_three_to_one_on_white(kind: Any) -> None:
-    """WCAG 1.4.11."""
-    assert 1.05 / (_luminance(kind.color) + 0.05) >= 3
+def _contrast(one: str, other: str) -> float:
+    """WCAG 2: from 1 (the same) to 21 (black on white)."""
+    dark, bright = sorted((_luminance(one), _luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_text_and_marks_stand_out_from_their_paper(theme: Theme) -> None:
+    """WCAG 1.4.11 and 1.4.3."""
+    assert all(_contrast(theme[hue], theme.paper) >= 3 for hue in HUES)
+    assert all(_contrast(theme[ink], theme.paper) >= 4.5 for ink in ("ink", "grey", "failed"))
 
 
 def test_endpoints_differ_by_more_than_colour() -> None:
     """Each has a marker and a line of its own."""
-    kinds = [EMPHASIS, *LOOKS]
+    kinds = [THEMES["light"].look(0, True), *(THEMES["dark"].look(i, False) for i in range(7))]
     assert len({kind.marker for kind in kinds}) == len(kinds)
     assert len({(str(kind.line), kind.width) for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_dark_figure_is_dark(name: str, frame: pd.DataFrame) -> None:
+    """And nothing in it is drawn in the light theme's ink or on its paper."""
+    svg = to_svg(PLOTS[name](frame, theme="dark"))
+    assert THEMES["dark"].paper in svg
+    assert all(THEMES["light"][color] not in svg for color in ("ink", "paper", "pale"))
+    assert "#000000" not in svg.replace("stop-color", "")
+
+
+def test_a_theme_that_there_is_not_names_those_there_are(frame: pd.DataFrame) -> None:
+    """A typo is a sentence."""
+    with pytest.raises(UsageError, match=r"no theme 'drak'; there is light, dark"):
+        PLOTS["ecdf"](frame, theme="drak")
 
 
 def test_no_series_has_more_than_two_thousand_points() -> None:

@@ -133,6 +133,11 @@ def _by_turns(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"reused": number % 8 < 4} for number, row in enumerate(table)]
 
 
+def _stalling(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One answer in twenty takes a minute."""
+    return [row | ({"ttft_ns": 60 * 10**9} if n % 20 == 3 else {}) for n, row in enumerate(table)]
+
+
 @pytest.mark.parametrize(
     ("code", "table", "plan"),
     [
@@ -150,6 +155,7 @@ def _by_turns(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ("mixed_connections", _by_turns(rows(9, connections=("cold",))), {}),
         ("autocorrelation", rows(120, drift=2.0), {}),
         ("cold_start", rows(9, warmup_rounds=0), {"warmup_rounds": 0}),
+        ("outliers", _stalling(rows(60)), {}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -5,7 +5,7 @@ The line is never early, so the lower bounds are exact; the upper ones leave roo
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -23,9 +23,16 @@ def _line() -> None:
     require(no_line())
 
 
-def median_ms(rows: list[dict[str, Any]], name: str) -> float:
+def quarter_ns(values: Iterable[float]) -> float:
+    """The lower quartile: a machine at work adds to times, and to some more than to others; a phase
+    that holds another's round trip has it every time."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 4]
+
+
+def quarter_ms(rows: list[dict[str, Any]], name: str) -> float:
     """Of one column."""
-    return float(statistics.median(row[name] for row in rows)) / 1e6
+    return quarter_ns(row[name] for row in rows) / 1e6
 
 
 @pytest.mark.parametrize(("family", "address"), [("4", FAR[0]), ("6", FAR[1])])
@@ -36,7 +43,7 @@ def test_cold_phases_are_told_apart(family: str, address: str) -> None:
     assert {row["peer_ip"] for row in rows} == {address}
     for name, true_ms in {"dns_ns": DNS_MS, "tcp_ns": RTT_MS, "tls_ns": RTT_MS}.items():
         assert min(row[name] for row in rows) >= true_ms * 1e6, name
-        assert median_ms(rows, name) < true_ms + ROOM_MS, name
+        assert quarter_ms(rows, name) < true_ms + ROOM_MS, name
 
 
 def test_the_handshake_costs_a_round_trip_and_the_servers_work() -> None:
@@ -45,7 +52,7 @@ def test_the_handshake_costs_a_round_trip_and_the_servers_work() -> None:
     for row in rows:
         assert row["tls_ns"] >= RTT_MS * 1e6 + row["handshake_ns"]
     left = [row["tls_ns"] - row["rtt_ns"] - row["handshake_ns"] for row in rows]
-    assert statistics.median(left) < 1.5e6
+    assert quarter_ns(left) < 1.5e6
 
 
 def test_the_kernels_round_trip_is_the_lines() -> None:
@@ -53,7 +60,7 @@ def test_the_kernels_round_trip_is_the_lines() -> None:
     rows = call_inside("tests.lab.journeys:cold", count=8)
     for name in ("rtt_ns", "min_rtt_ns"):
         assert min(row[name] for row in rows) >= (RTT_MS - 0.1) * 1e6
-        assert median_ms(rows, name) < RTT_MS + ROOM_MS
+        assert quarter_ms(rows, name) < RTT_MS + ROOM_MS
 
 
 def test_think_time_is_the_servers_own() -> None:
@@ -61,4 +68,4 @@ def test_think_time_is_the_servers_own() -> None:
     rows = call_inside("tests.lab.journeys:think", count=20, delay_ms=40.0)
     thought = [row["ttfb_kernel_ns"] - row["min_rtt_ns"] for row in rows]
     errors = [abs(ns - row["true_ns"]) for ns, row in zip(thought, rows, strict=True)]
-    assert statistics.median(errors) < 5e6
+    assert quarter_ns(errors) < 5e6

@@ -11,6 +11,7 @@ import click
 
 from bench.choice import decide_stored, explain
 from bench.choosing import PAUSE_MS, contend
+from bench.cli.consent import agree_on_cost
 from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
@@ -63,7 +64,8 @@ def choose(
     with open_catalogue(plan, where) as catalogue:
         prepared = prepare(plan, catalogue, where)
         announce(prepared, where, at_most=True)
-        with progress(prepared) as seen:
+        agree_on_cost(prepared, where)
+        with progress(prepared, where.max_usd) as seen:
             finished, verdict = contend(prepared, where, rules, seen)
         tell_end(finished)
     _tell(verdict, finished.frame(), rules, as_json, finished.folder)

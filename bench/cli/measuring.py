@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.consent import agree_on_cost
 from bench.cli.progress import progress
 from bench.cli.shell import print_json, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from bench.stats import Summary
 
 
-def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | None = None) -> int:
-    """Prepare, measure with progress, summarise, write the report; the exit code.
+def measure_and_tell(
+    plan: Plan, where: Where, *, as_json: bool, report: bool = True, rest: Rest | None = None
+) -> int:
+    """Prepare, measure with progress, summarise, write the ``report``; the exit code.
 
     With ``rest`` that run goes on.
     """
@@ -31,21 +35,18 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | No
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
-    from bench.report import write_report
     from bench.stats import summarise
 
     df = finished.frame()
     summary = summarise(df)
-    files = write_report(finished.folder, df)
+    # Who pressed Ctrl-C is not kept waiting for figures.
+    report = report and finished.status != "interrupted"
+    if report:
+        _write_report(finished.folder, df)
     if as_json:
         print_json(_document(finished, summary))
     else:
-        _tell_summary(summary, df)
-        tell(f"\nRows:   {finished.folder}")
-        tell(f"Report: {files['html']}")
-        if len(plan.arms) > 1:
-            first, second, *_ = plan.arms
-            tell(f"Arms:   regionbench compare {first} {second} --run {finished.folder}")
+        _tell_summary(summary, df, plan, _places(finished, report))
     return _exit_code(finished, prepared, df)
 
 
@@ -53,9 +54,10 @@ def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) ->
     """Measure what was prepared: what comes is said before, where it stands meanwhile, and why it
     was stopped after."""
     announce(prepared, where)
+    agree_on_cost(prepared, where)
     if rest is not None:
         tell(f"Goes on with {rest.run['run_id']}, which was {rest.run['status']}.")
-    with progress(prepared) as seen:
+    with progress(prepared, where.max_usd) as seen:
         finished = execute(prepared, where, watch=seen, rest=rest)
     tell_end(finished)
     return finished
@@ -75,7 +77,8 @@ def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None
     tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
         f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
-        f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)}."
+        f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)};"
+        f" {_duration(prepared)}."
     )
     if limits := _limits(where):
         tell(f"Stops at {limits}.")
@@ -94,6 +97,20 @@ def _model(prepared: Prepared) -> str:
 def _tokens(prepared: Prepared) -> str:
     prompt, answer = prepared.expected_tokens()
     return f"about {prompt:,} tokens in and {answer:,} out, " if prompt else ""
+
+
+def _duration(prepared: Prepared) -> str:
+    """How long it takes, as far as that can be known before."""
+    plan, requests = prepared.plan, prepared.scheduled
+    if plan.rate is not None:
+        return f"about {_time(requests / plan.rate)} at {plan.rate:g} requests/s"
+    seconds = requests * (1 + plan.pause_ms / 1000) / plan.concurrency
+    pause = f" and a pause of {plan.pause_ms:g} ms" if plan.pause_ms else ""
+    return f"about {_time(seconds)} if a request takes 1 s{pause}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, seconds):.0f} s"
 
 
 def _limits(where: Where) -> str:
@@ -118,11 +135,45 @@ def _cost(prepared: Prepared) -> str:
     return "cost not known" if usd is None else f"at most about {format_usd(usd)}"
 
 
-def _tell_summary(summary: Summary, df: pd.DataFrame) -> None:
+def _tell_summary(summary: Summary, df: pd.DataFrame, plan: Plan, places: Sequence[str]) -> None:
+    """Tables, promises, where it all lies, and the verdict as the last line."""
     from bench.report import OUTPUTS
 
     runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
-    print(OUTPUTS["text"](summary, df, runs), end="")
+    tables, _, verdict = OUTPUTS["text"](summary, df, runs).rpartition("\n\n")
+    print("\n".join([tables, *_promises(plan, df)]), flush=True)
+    tell("\n".join(["", *places]))
+    print(f"\n{verdict}", end="", flush=True)
+
+
+def _write_report(folder: Path, df: pd.DataFrame) -> None:
+    tell("Drawing the report.")
+    from bench.report import write_report
+
+    write_report(folder, df)
+
+
+def _places(finished: Finished, report: bool) -> list[str]:
+    """The files, with the command that goes on with them."""
+    folder, arms = finished.folder, list(finished.run.plan.arms)
+    page = folder / "report.html" if report else f"regionbench report {folder}"
+    lines = [f"Rows:   {folder}", f"Report: {page}", f"Gate:   regionbench gate {folder}"]
+    pairs = [f"Arms:   regionbench compare {arms[0]} {arms[1]} --run {folder}"] if arms[1:] else []
+    return lines + pairs
+
+
+def _promises(plan: Plan, df: pd.DataFrame) -> list[str]:
+    """The plan's objectives with what was observed."""
+    from bench.objective import parse_objective
+    from bench.stats import verdict_words as words
+    from bench.stats.objectives import judge_objectives
+
+    verdict = judge_objectives(df, [parse_objective(text) for text in plan.objectives])
+    lines = [
+        f"objective {words.short(one)}: {words.moved(one)}, {words.because(one)}"
+        for one in verdict.judged
+    ]
+    return ["", *lines] if lines else []
 
 
 def _document(finished: Finished, summary: Summary) -> dict[str, Any]:

@@ -44,6 +44,9 @@ def machine_options(command: _F) -> _F:
     """What of this machine takes part in a measurement, and what it may spend."""
     for option in (
         click.option(
+            "--yes", is_flag=True, help="Agree to what the run should cost, without being asked."
+        ),
+        click.option(
             "--max-duration",
             "max_duration_s",
             type=Duration(),

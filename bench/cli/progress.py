@@ -1,108 +1,75 @@
-"""What a person sees while requests are under way; stderr only."""
+"""Where a run stands, on stderr: a table that redraws on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import sys
+import textwrap
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from math import inf, isfinite
+from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.letters import knows_every_letter
 from bench.model import Sample
 from bench.prepare import Prepared
-from bench.units import NS_PER_MS, format_ms, format_usd
+from bench.tally import Tally
+from bench.units import format_ms
+
+Seen = Callable[[Sample], None]
 
 _HEARTBEAT_S = 10.0
+_HEARTBEATS = 50
 _REDRAW_S = 0.1
-_RECENT = 24
 _BARS = "▁▂▃▄▅▆▇█"
-
-
-class Tally:
-    """Counts and recent latencies per endpoint, for display only."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.total = prepared.scheduled
-        self.names = [endpoint.name for endpoint in prepared.endpoints]
-        self.each = self.total // max(1, len(self.names))
-        self.done: dict[str, int] = defaultdict(int)
-        self.failed: dict[str, int] = defaultdict(int)
-        self.limited: dict[str, int] = defaultdict(int)
-        self.latencies: dict[str, list[float]] = defaultdict(list)
-        self.usd = 0.0
-        self.began = time.monotonic()
-
-    def add(self, sample: Sample) -> None:
-        """Count one row."""
-        name = sample.endpoint
-        self.done[name] += 1
-        self.usd += sample.cost_usd or 0.0
-        self.failed[name] += sample.outcome not in ("ok", "cancelled")
-        self.limited[name] += sample.outcome == "rate_limited"
-        latency = sample.ttft_ns or sample.total_ns
-        if sample.outcome == "ok" and latency and not sample.warmup:
-            self.latencies[name].append(latency / NS_PER_MS)
-
-    @property
-    def count(self) -> int:
-        """Requests that ended."""
-        return sum(self.done.values())
-
-    def left(self) -> str:
-        """Time left in words, once there is something to tell from."""
-        if self.count < 3 * len(self.names):
-            return ""
-        seconds = (time.monotonic() - self.began) / self.count * (self.total - self.count)
-        return (
-            f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
-        )
-
-    def line(self) -> str:
-        """One self-contained line."""
-        parts = [f"{self.count}/{self.total} requests", f"{sum(self.failed.values())} failed"]
-        parts += [format_usd(self.usd)] if self.usd else []
-        return ", ".join([*parts, *([left] if (left := self.left()) else [])])
+_LOST = "×"
+_FEWEST_BARS = 8
+_GAP = 2
 
 
 @contextmanager
-def progress(prepared: Prepared, stream: TextIO | None = None) -> Iterator[Any]:
+def progress(
+    prepared: Prepared, limit_usd: float | None = None, stream: TextIO | None = None
+) -> Iterator[Seen]:
     """Gives the function to call with each sample; draws on a terminal, else heartbeats."""
     out = stream or sys.stderr
-    tally = Tally(prepared)
-    if not _animates(out):
+    tally = Tally(prepared, time.monotonic, limit_usd)
+    if not animates(out):
         yield _heartbeat(tally, out)
         return
     console = Console(file=out, force_terminal=True, highlight=False)
-    with Live(_table(tally, console), console=console, auto_refresh=False, transient=True) as live:
+    with Live(table(tally, console), console=console, auto_refresh=False, transient=True) as live:
+        # Rich hides the cursor, and who leaves at once (a second Ctrl-C, a kill) never shows it.
+        console.show_cursor(True)
         yield _redraw(tally, live, console)
 
 
-def _animates(out: TextIO) -> bool:
-    return out.isatty() and os.environ.get("TERM") != "dumb"
+def animates(out: TextIO) -> bool:
+    """Whether ``out`` can redraw; FORCE_COLOR and the like do not make a file a terminal."""
+    return out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
-def _heartbeat(tally: Tally, out: TextIO) -> Any:
+def _heartbeat(tally: Tally, out: TextIO) -> Seen:
     last = time.monotonic()
 
     def seen(sample: Sample) -> None:
         nonlocal last
         tally.add(sample)
-        if time.monotonic() - last >= max(_HEARTBEAT_S, (time.monotonic() - tally.began) / 50):
+        patience_s = max(_HEARTBEAT_S, tally.expected_s / _HEARTBEATS)
+        if time.monotonic() - last >= patience_s:
             last = time.monotonic()
             print(tally.line(), file=out, flush=True)
 
     return seen
 
 
-def _redraw(tally: Tally, live: Live, console: Console) -> Any:
+def _redraw(tally: Tally, live: Live, console: Console) -> Seen:
     last = 0.0
 
     def seen(sample: Sample) -> None:
@@ -110,39 +77,62 @@ def _redraw(tally: Tally, live: Live, console: Console) -> Any:
         tally.add(sample)
         if time.monotonic() - last >= _REDRAW_S:
             last = time.monotonic()
-            live.update(_table(tally, console), refresh=True)
+            live.update(table(tally, console), refresh=True)
 
     return seen
 
 
-def _table(tally: Tally, console: Console) -> Group:
-    roomy = console.width >= 72
-    table = Table(box=None, pad_edge=False)
-    table.add_column("endpoint", no_wrap=True)
-    for name in ("done", "median", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if roomy:
-        table.add_column("latest", no_wrap=True)
-    for name in tally.names:
-        table.add_row(*_cells(tally, name, roomy, console))
-    return Group(Text(tally.line(), overflow="ellipsis", no_wrap=True), table)
+def table(tally: Tally, console: Console) -> Group:
+    """Where the run stands, a line for each endpoint, and what the medians are of."""
+    line = Text("\n".join(textwrap.wrap(tally.line(), console.width)))
+    metric = Text(f"p50: {tally.metric}", "dim", overflow="ellipsis", no_wrap=True)
+    return Group(line, _grid(tally, console), metric)
 
 
-def _cells(tally: Tally, name: str, roomy: bool, console: Console) -> list[str]:
-    seen = tally.latencies[name]
+def _grid(tally: Tally, console: Console) -> Table:
+    """As many columns as the terminal is wide enough for."""
+    rows = [_cells(tally, name) for name in tally.names]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    if _taken(widths) > console.width:
+        del widths["95 %"]
+    grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
+    for name, width in widths.items():
+        side: JustifyMethod = "left" if name == "endpoint" else "right"
+        grid.add_column(name, justify=side, no_wrap=True, min_width=width)
+    room = console.width - _taken(widths)
+    if room >= _FEWEST_BARS and knows_every_letter(console.encoding):
+        grid.add_column("latest", no_wrap=True)
+        for row in rows:
+            row["latest"] = sparkline(list(tally.recent_ms[row["endpoint"]])[-room:])
+    for row in rows:
+        grid.add_row(*(row[str(column.header)] for column in grid.columns))
+    return grid
+
+
+def _taken(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + _GAP * len(widths)
+
+
+def _cells(tally: Tally, name: str) -> dict[str, str]:
     limited = f" ({tally.limited[name]} × 429)" if tally.limited[name] else ""
-    cells = [
-        name,
-        f"{tally.done[name]}/{tally.each}",
-        format_ms(statistics.median(seen)) if seen else "–",
-        f"{tally.failed[name]}{limited}",
-    ]
-    return [*cells, _sparkline(seen[-_RECENT:], console)] if roomy else cells
+    middle = tally.median_ms(name)
+    ends = tally.interval_ms(name)
+    return {
+        "endpoint": name,
+        "done": f"{tally.done[name]}/{tally.each}",
+        "p50": "–" if middle is None else _ms(middle),
+        "95 %": "–" if ends is None else f"{_ms(ends[0])} … {_ms(ends[1])}",
+        "failed": f"{tally.failed[name]}{limited}",
+    }
 
 
-def _sparkline(values: list[float], console: Console) -> str:
-    if len(values) < 2 or not (console.encoding or "").startswith("utf"):
-        return ""
-    low, high = min(values), max(values)
-    scale = (len(_BARS) - 1) / (high - low or 1.0)
-    return "".join(_BARS[round((value - low) * scale)] for value in values)
+def _ms(ms: float) -> str:
+    return format_ms(ms) if isfinite(ms) else "> timeout"
+
+
+def sparkline(ms: Sequence[float]) -> str:
+    """A bar per value from the least to the most of them; a failure is a cross, not a bar."""
+    answered = [value for value in ms if isfinite(value)]
+    low, high = min(answered, default=0.0), max(answered, default=0.0)
+    scale = (len(_BARS) - 1) / (high - low or inf)
+    return "".join(_BARS[round((v - low) * scale)] if isfinite(v) else _LOST for v in ms)

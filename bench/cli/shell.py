@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from bench.cli.letters import knows_every_letter, speak_what_is_understood
 from bench.errors import INTERRUPTED, OK, WRONG_USAGE, RegionbenchError
 
 
 def call(name: str, arguments: list[str]) -> int:
     """Run the click command of ``bench.cli.<name>``; its exit code."""
+    speak_what_is_understood()
     command: click.Command = getattr(import_module(f"bench.cli.{name}"), name)
     try:
         code = command.main(arguments, prog_name=f"regionbench {name}", standalone_mode=False)
@@ -39,7 +41,8 @@ def _complain(text: str, code: int) -> int:
 
 def print_json(document: dict[str, Any]) -> None:
     """One strict JSON document on stdout."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+    plain = not knows_every_letter(sys.stdout.encoding)
+    print(json.dumps(document, ensure_ascii=plain, allow_nan=False, indent=2))
 
 
 def tell(text: str) -> None:

@@ -89,6 +89,6 @@ def _write(ax: Axes, view: View, name: str, x: float, y: float, side: int) -> No
         fontsize=TEXT,
         fontweight="bold",
         color=view.looks[name].color,
-        path_effects=halo(),
+        path_effects=halo(ax),
         zorder=9,
     )

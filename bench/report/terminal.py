@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,9 @@ from bench.report.document import Document, dropped, metric_label, rank_of, stra
 
 WIDTH = 80
 _COLUMNS = (13, 5, 7, 9, 16, 10, 10, 10)
+_COMPARED = (13, 17, 18, 12, 20)
+_TOGETHER = re.compile(r"(?<=\d) (?=%|ms\b|s\b)")
+"""A number stays with its unit."""
 
 
 def render(doc: Document) -> str:
@@ -20,13 +24,14 @@ def render(doc: Document) -> str:
 
 
 def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:
-    return textwrap.wrap(
-        words.clean(text),
+    lines = textwrap.wrap(
+        _TOGETHER.sub("\u00a0", words.clean(text)),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,
         break_on_hyphens=False,
     )
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _head(doc: Document) -> Iterator[str]:
@@ -46,7 +51,7 @@ def _tables(doc: Document) -> Iterator[list[str]]:
         names = ("endpoint", "n", "failed", "p50", "95 % interval", "p90", "p95", "p99")
         rows = [_row(cell) for cell in shown]
         yield [*_wrap(heading), _line(names), *map(_line, rows), *_places(doc, shown)]
-        yield [line for i in differences for line in _difference(doc["differences"][i])]
+        yield [*_differences([doc["differences"][i] for i in differences])]
 
 
 def _places(doc: Document, cells: Sequence[Document]) -> list[str]:
@@ -68,10 +73,10 @@ def _row(cell: Document) -> tuple[str, ...]:
     )
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Sequence[str], columns: Sequence[int] = _COLUMNS) -> str:
     name, *rest = cells
-    padded = [_cut(name, _COLUMNS[0]).ljust(_COLUMNS[0])]
-    padded += [_cut(text, w).rjust(w) for text, w in zip(rest, _COLUMNS[1:], strict=True)]
+    padded = [_cut(name, columns[0]).ljust(columns[0])]
+    padded += [_cut(text, w).rjust(w) for text, w in zip(rest, columns[1:], strict=True)]
     return "".join(padded).rstrip()
 
 
@@ -79,11 +84,14 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) < width else text[: width - 2] + "…"
 
 
-def _difference(d: Document) -> list[str]:
-    text = f"{d['endpoint']} less {d['baseline']}: {words.signed(d['ms'], d['percent'])}"
-    span = words.interval(d["ms"])
-    counted = f"sooner in {words.sooner(d)} of {d['n_pairs']} rounds"
-    return _wrap(f"{text}, interval {span}, {counted}: {words.direction(d)}", "", "    ")
+def _differences(found: Sequence[Document]) -> Iterator[str]:
+    if found:
+        head = (f"less {words.clean(found[0]['baseline'])}", "paired by round", "95 % interval")
+        yield _line((*head, "sooner in", "so"), _COMPARED)
+    for d in found:
+        sooner = f"{words.sooner(d)} of {d['n_pairs']}"
+        sides = (words.signed(d["ms"], d["percent"]), words.interval(d["ms"]), sooner)
+        yield _line((words.clean(d["endpoint"]), *sides, words.direction(d)), _COMPARED)
 
 
 def _failures(doc: Document) -> Iterator[str]:

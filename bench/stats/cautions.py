@@ -7,38 +7,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau, kruskal
+from scipy.stats import kruskal
 
 from bench.model import NOT_ASKED, Caution
+from bench.stats import unsteady
 from bench.stats.cells import Cell
-from bench.stats.metrics import failed, flagged, latency_ms, left_out, never_kept, plain_ms
-from bench.stats.pairs import Difference, table
-from bench.stats.quantiles import Values
+from bench.stats.facts import Facts, counted, per_endpoint
+from bench.stats.metrics import failed, flagged, latency_ms, left_out, never_kept
+from bench.stats.pairs import Difference
 from bench.stats.strata import Stratum, runs_of
-from bench.units import NS_PER_MS, format_ms
 
-DRIFT_ALPHA = 0.01
-DRIFT_SHARE = 0.10
-COLD_RATIO = 1.3
-LATE_SHARE = 0.05
+CACHED_SHARE = 0.05
 LENGTH_ALPHA = 0.01
 LENGTH_SHARE = 0.10
-MEMORY_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What checks look at: all rows, those that count by stratum, and what came of them."""
-
-    df: pd.DataFrame
-    groups: Sequence[tuple[Stratum, pd.DataFrame]]
-    cells: Sequence[Cell]
-    differences: Sequence[Difference]
 
 
 def cautions(
@@ -87,9 +72,9 @@ def _unbounded(cell: Cell, name: str) -> bool:
 
 
 def _not_reused(facts: Facts) -> list[Caution]:
-    if not (found := _per_endpoint(facts, lambda cell: cell.n_not_reused)):
+    if not (found := per_endpoint(facts, lambda cell: cell.n_not_reused)):
         return []
-    text = f"Warm requests that opened a connection and were left out: {_counted(found)}."
+    text = f"Warm requests that opened a connection and were left out: {counted(found)}."
     advice = "Idle connections are closed on the way: shorten --pause, or measure --connection cold"
     return [Caution("not_reused", text, advice)]
 
@@ -106,9 +91,9 @@ def _not_kept(facts: Facts) -> list[Caution]:
 
 
 def _no_value(facts: Facts) -> list[Caution]:
-    if not (found := _per_endpoint(facts, lambda cell: cell.n_no_value)):
+    if not (found := per_endpoint(facts, lambda cell: cell.n_no_value)):
         return []
-    text = f"Answered without the stratum's main metric, and left out of it: {_counted(found)}."
+    text = f"Answered without the stratum's main metric, and left out of it: {counted(found)}."
     return [Caution("no_value", text, "Look at their rows: an answer without tokens has no TTFT")]
 
 
@@ -137,9 +122,9 @@ def _by_endpoint(facts: Facts, column: str) -> dict[str, set[str]]:
 
 
 def _rate_limited(facts: Facts) -> list[Caution]:
-    if not (found := _per_endpoint(facts, lambda cell: cell.outcomes.get("rate_limited", 0))):
+    if not (found := per_endpoint(facts, lambda cell: cell.outcomes.get("rate_limited", 0))):
         return []
-    text = f"Refused with 429: {_counted(found)}. These are your limits, not the region's speed."
+    text = f"Refused with 429: {counted(found)}. These are your limits, not the region's speed."
     return [Caution("rate_limited", text, "Ask more slowly: --rate or --pause")]
 
 
@@ -148,7 +133,7 @@ def _not_asked(facts: Facts) -> list[Caution]:
     if rows.empty:
         return []
     found = Counter(rows["endpoint"].astype(str))
-    text = f"Not sent, because nobody could be connected to: {_counted(found)}."
+    text = f"Not sent, because nobody could be connected to: {counted(found)}."
     advice = (
         "A dead endpoint is asked rarely; its failures are those of the requests that were sent"
     )
@@ -159,98 +144,8 @@ def _left_out(facts: Facts) -> list[Caution]:
     found = {k: n for k, n in left_out(facts.df).items() if n and k not in ("warmup", "cancelled")}
     if not found:
         return []
-    text = f"Rows that say nothing about an endpoint, left out: {_counted(found)}."
+    text = f"Rows that say nothing about an endpoint, left out: {counted(found)}."
     return [Caution("left_out", text, "Look at the column error of these rows")]
-
-
-def _drift(facts: Facts) -> list[Caution]:
-    found = (_drift_in(stratum, part) for stratum, part in facts.groups)
-    return [caution for caution in found if caution is not None]
-
-
-def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    ms = table(part, stratum).replace(np.inf, np.nan)
-    # Each beside its own median: where endpoints were asked one after the other, they differ
-    rounds = (ms / ms.median()).median(axis=1).dropna()
-    change = drift(rounds.to_numpy(dtype=np.float64))
-    if change is None:
-        return None
-    text = f"{stratum}: the median moved by {100 * change:+.0f} % from the first to the last third."
-    advice = "Differences are paired by round and stand; single quantiles mix two states: run again"
-    return Caution("drift", text, advice)
-
-
-def drift(values: Values) -> float | None:
-    """Relative change of the median from the first to the last third of ``values`` (in order).
-
-    None unless Kendall's tau against time has p < .01 and the change is at least 10 %.
-    """
-    third = len(values) // 3
-    if third < 4:
-        return None
-    first, last = float(np.median(values[:third])), float(np.median(values[-third:]))
-    if first <= 0 or abs(last / first - 1) < DRIFT_SHARE:
-        return None
-    trend = kendalltau(np.arange(len(values)), values).pvalue
-    return last / first - 1 if trend < DRIFT_ALPHA else None
-
-
-def _cold_start(facts: Facts) -> list[Caution]:
-    eager = {
-        str(run.get("run_id"))
-        for run in runs_of(facts.df)
-        if (run.get("plan") or {}).get("warmup_rounds") == 0
-    }
-    worst = max((_first_ratio(s, part, eager) for s, part in facts.groups), default=0.0)
-    if worst < COLD_RATIO:
-        return []
-    text = f"No warm-up rounds, and the first requests took {worst:.1f} times the median."
-    return [Caution("cold_start", text, "Run with --warmup 1: warm-up rows are kept, not counted")]
-
-
-def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
-    """How much longer the first request of a run takes: the median endpoint's ratio."""
-    rows = part[part["run_id"].astype("string").isin(runs).fillna(False)]
-    ms = pd.Series(plain_ms(rows, stratum.metric), index=rows.index)
-    if not rows.size or not ms.notna().any():
-        return 0.0
-    first = ms.groupby([rows["run_id"], rows["endpoint"]], observed=True).first()
-    usual = ms.groupby([rows["run_id"], rows["endpoint"]], observed=True).median()
-    ratio = (first / usual).median()
-    return float(ratio) if pd.notna(ratio) else 0.0
-
-
-def _late_harness(facts: Facts) -> list[Caution]:
-    shown = [abs(d.ms.value_ms) for d in facts.differences if d.ms.value_ms and d.direction]
-    if not shown or not np.isfinite(smallest := min(shown)):
-        return []
-    error_ms = _own_error_ms(facts.df)
-    if error_ms is None or error_ms <= LATE_SHARE * smallest:
-        return []
-    text = (
-        f"This machine's own lateness is {format_ms(error_ms)}; the smallest difference shown is "
-        f"{format_ms(smallest)}."
-    )
-    advice = (
-        "Stop other work on this machine, or lower --concurrency; regionbench doctor tells more"
-    )
-    return [Caution("host_noisy", text, advice)]
-
-
-def _own_error_ms(df: pd.DataFrame) -> float | None:
-    """What the harness may have added to a time, by the layer that the times come from.
-
-    The calibration's p90 of that layer's bias; without one, how late this process woke up, which
-    reaches every layer but the kernel's stamps.
-    """
-    layers = df["ttfb_layer"].dropna()
-    layer = str(layers.mode().iloc[0]) if len(layers) else "app"
-    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in runs_of(df)]
-    measured = [spread["p90_us"] / 1000 for spread in spreads if spread]
-    if measured:
-        return float(max(measured))
-    late = df["wakeup_late_ns"].dropna()
-    return None if layer == "kernel" or late.empty else float(late.median()) / NS_PER_MS
 
 
 def _proxied(facts: Facts) -> list[Caution]:
@@ -266,7 +161,7 @@ def _cached(facts: Facts) -> list[Caution]:
     answered = [part[part["cached_tokens"].notna()] for _, part in facts.groups]
     rows = pd.concat(answered) if answered else facts.df[:0]
     means = rows.groupby("endpoint", observed=True)["cached_tokens"].mean().astype(float)
-    if means.empty or means.max() <= 0 or means.max() - means.min() <= LATE_SHARE * means.max():
+    if means.empty or means.max() <= 0 or means.max() - means.min() <= CACHED_SHARE * means.max():
         return []
     text = "; ".join(f"{name}: {value:.0f}" for name, value in means.items())
     # The orders are random, so no endpoint is favoured; the noise is real all the same.
@@ -307,23 +202,6 @@ def _lengths(part: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(mean) for name, mean in means.items()} if beyond_chance else {}
 
 
-def _memory(facts: Facts) -> list[Caution]:
-    worth = {
-        cell.endpoint: f"{cell.n_effective:.0f} of {cell.n_latency}"
-        for cell in facts.cells
-        if cell.n_effective < MEMORY_SHARE * cell.n_latency
-    }
-    if not worth:
-        return []
-    listed = ", ".join(f"{name} {text}" for name, text in worth.items())
-    text = f"Requests resemble those just before them; worth as many independent ones: {listed}."
-    advice = (
-        "Differences allow for it, the intervals of single quantiles do not: measure longer, with"
-        " --pause, or in several sittings"
-    )
-    return [Caution("autocorrelation", text, advice)]
-
-
 def _mixed_connections(facts: Facts) -> list[Caution]:
     mixed = [str(stratum) for stratum, part in facts.groups if _both_kinds(stratum, part)]
     if not mixed:
@@ -350,18 +228,6 @@ def _mixed(facts: Facts) -> list[Caution]:
     return found
 
 
-def _per_endpoint(facts: Facts, count: Callable[[Cell], int]) -> dict[str, int]:
-    """The sum of ``count`` over each endpoint's cells, where it is not 0."""
-    sums: dict[str, int] = {}
-    for cell in facts.cells:
-        sums[cell.endpoint] = sums.get(cell.endpoint, 0) + count(cell)
-    return {name: n for name, n in sums.items() if n}
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items())
-
-
 CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _dropped,
     _rate_limited,
@@ -376,10 +242,11 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _cached,
     _answer_lengths,
     _mixed_connections,
-    _memory,
-    _drift,
-    _cold_start,
-    _late_harness,
+    unsteady.memory,
+    unsteady.drift_seen,
+    unsteady.cold_start,
+    unsteady.outliers,
+    unsteady.late_harness,
     _proxied,
     _too_few,
 )

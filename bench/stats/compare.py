@@ -129,11 +129,15 @@ def _endpoint_cautions(df: pd.DataFrame, endpoints: bool) -> list[Caution]:
     return [
         Caution(
             "endpoints_drift",
-            f"Two endpoints drift apart on their own for hours, and these are {runs} sittings: in"
+            f"Two endpoints drift apart on their own for hours, and {_sittings(runs)}: in"
             " simulation 2 to 7 of 100 equal pairs look slower in one, 2 to 3 in three.",
             f"Measure in {SITTINGS} runs or more, hours apart, before changing anything.",
         )
     ]
+
+
+def _sittings(runs: int) -> str:
+    return "this is one sitting" if runs == 1 else f"these are {runs} sittings"
 
 
 def _round_cautions(pairings: Sequence[Pairing]) -> list[Caution]:

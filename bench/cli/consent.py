@@ -1,0 +1,33 @@
+"""Money is agreed on before it is spent: asked for on a terminal, an option in a script."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bench.errors import UsageError
+from bench.prepare import Prepared, Where
+from bench.units import format_usd
+
+FREE_HAND_USD = 5.0
+"""What a run may be expected to cost without anybody being asked."""
+
+
+def agree_on_cost(prepared: Prepared, where: Where) -> None:
+    """Return when the run may spend what it should cost at most.
+
+    ``--yes`` agrees, and so does ``--max-usd``, which is a limit that holds. Raises UsageError when
+    nobody agreed.
+    """
+    usd = prepared.estimated_usd()
+    free = prepared.catalogue.provider.simulated or usd is None or usd <= FREE_HAND_USD
+    if free or where.yes or where.max_usd is not None:
+        return
+    costs = f"This may cost up to {format_usd(usd or 0.0)}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"{costs}. Nothing was spent: agree with --yes, or limit it with --max-usd"
+        )
+    if not click.confirm(f"{costs}. Go on?", err=True):
+        raise UsageError("Nothing was spent. --rounds, --endpoints and --max-usd make it cheaper")
