@@ -190,9 +190,18 @@ def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
     for name in ("vantage", "provider"):
         if past.run.get(name) != run.get(name):
             return f"another {name}: {past.run.get(name)}"
+    if (every_s := _every_s(past.run)) != _every_s(run):
+        return f"watched every {every_s:g} s" if every_s else "not of a watch"
     before, now = _plan(past.run), _plan(run)
     changed = [name for name in _SAME_PLAN if getattr(before, name, 0) != getattr(now, name, 0)]
     return f"another plan: {', '.join(changed)} changed" if changed else ""
+
+
+def _every_s(run: Mapping[str, Any]) -> float | None:
+    """How far apart its rounds were, by a watch: kept connections rested meanwhile."""
+    watch = run.get("watch")
+    every_s = watch.get("every_s") if isinstance(watch, Mapping) else None
+    return float(every_s) if isinstance(every_s, int | float) else None
 
 
 def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
-from collections.abc import Mapping
+import string
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from bench.catalogue import Provider
 from bench.errors import KeyMissing
 
 _MAX_CHARACTERS = 4096
+_TELLING = 12
+"""So many characters of a key in a row are taken for a part of it."""
+
+_FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Key:
     """An API key that prints as ``Key(***)``; `reveal` is for the Authorization header alone."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_parts", "_size", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._size = min(_TELLING, len(text))
+        self._parts = frozenset(
+            form[start : start + self._size]
+            for form in _forms(text)
+            for start in range(len(form) - self._size + 1)
+        )
 
     def reveal(self) -> str:
         """The key itself."""
         return self._text
 
     def hide(self, text: str) -> str:
-        """``text`` with every appearance of the key replaced."""
-        return text.replace(self._text, "[key]")
+        """``text`` with ``[key]`` for the key and for any 12 characters of it, as they are or in
+        base64, hex or URL encoding, in capitals or not."""
+        folded, size = text.translate(_FOLD), self._size
+        shown: list[str] = []
+        end = 0  # what stands before `end` was looked at
+        for start in range(len(text) - size + 1):
+            if folded[start : start + size] in self._parts:
+                if start > end or not shown:
+                    shown += [text[end:start], "[key]"]
+                end = start + size
+        return "".join([*shown, text[end:]])
 
     def __repr__(self) -> str:
         return "Key(***)"
@@ -60,11 +82,27 @@ def find_key(
     return _checked(text, provider.key_env)
 
 
+def _forms(text: str) -> Iterator[str]:
+    """The key as it may come back, in small letters: as it is, in URL encoding, hex, and base64 at
+    each of its three alignments."""
+    data = text.encode()
+    yield text.translate(_FOLD)
+    yield quote(text, safe="").translate(_FOLD)
+    yield "".join(f"%{byte:02x}" for byte in data)
+    yield data.hex()
+    for before in range(3):
+        # Without the characters that also hold bits of what stands before or after
+        encoded = base64.b64encode(bytes(before) + data).decode()
+        certain = encoded[-(-8 * before // 6) : 8 * (before + len(data)) // 6].translate(_FOLD)
+        yield certain
+        yield certain.replace("+", "-").replace("/", "_")
+
+
 def _from_file(file: Path) -> str:
     try:
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise KeyMissing(f"{file} can be read by others; run: chmod 600 {file}")
         with file.open(encoding="ascii") as opened:
+            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
+                raise KeyMissing(f"{file} can be read by others; run: chmod 600 {file}")
             return opened.read(_MAX_CHARACTERS + 1)
     except OSError as error:
         raise KeyMissing(f"cannot read the key file {file}: {error.strerror}") from None

@@ -61,6 +61,10 @@ PAUSED = "paused"
 """The flag of a row whose request waited because its endpoint had said 429. The wait is in no time
 of the row."""
 
+GAP = "gap"
+"""The flag of a row in whose midst this machine slept or the process was stopped: its times would
+be the silence's. Its outcome is ``cancelled``."""
+
 PHASES = ("dns", "tcp", "tls", "send", "ttfb", "body")
 """The parts of a request in order; ``failed_phase`` is one of them."""
 
@@ -277,7 +281,8 @@ class Run:
 
     ``model`` is the one that every request asks for, None where there is no such one; ``models``
     has that of each arm, and is empty without arms. ``reason`` says why a run was stopped,
-    ``before`` what was true of its parts before it was resumed.
+    ``before`` what was true of its parts before it was resumed. ``watch`` is what only a run of a
+    watch has: every how many seconds a round was asked for, and the gaps between its rounds.
     """
 
     run_id: str
@@ -299,6 +304,7 @@ class Run:
     status: str = "running"
     reason: str | None = None
     before: tuple[Mapping[str, Any], ...] = ()
+    watch: Mapping[str, Any] | None = None
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
 

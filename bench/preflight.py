@@ -12,6 +12,7 @@ from bench.clients import Settings
 from bench.clients.http import HttpClient
 from bench.clients.outcome import clean, parse_json
 from bench.errors import NothingMeasured, PlanError
+from bench.key import Key
 from bench.model import ASKING, Check, Endpoint, Kind, Plan, Reply
 from bench.request import build_request
 
@@ -52,7 +53,7 @@ def _check(endpoint: Endpoint, settings: Settings, api: str) -> Check:
         resolves=reply.outcome != "dns_fail" and reply.failed_phase != "dns",
         tls=reply.tls_ns is not None,
         key=_key_accepted(reply, settings),
-        models=_models(body) if reply.outcome == "ok" and settings.key else None,
+        models=_models(body, settings.key) if reply.outcome == "ok" and settings.key else None,
     )
 
 
@@ -62,12 +63,12 @@ def _key_accepted(reply: Reply, settings: Settings) -> bool | None:
     return reply.outcome not in ("bad_key", "forbidden")
 
 
-def _models(body: bytes) -> tuple[str, ...]:
+def _models(body: bytes, key: Key) -> tuple[str, ...]:
     document = parse_json(body)
     listed = document.get("data") if isinstance(document, dict) else None
     entries = listed if isinstance(listed, list) else []
     names = [entry.get("id") for entry in entries if isinstance(entry, dict)]
-    return tuple(clean(name) for name in names[:_MAX_MODELS] if isinstance(name, str))
+    return tuple(key.hide(clean(name)) for name in names[:_MAX_MODELS] if isinstance(name, str))
 
 
 def measurable(endpoints: Sequence[Endpoint], checks: Sequence[Check]) -> tuple[Endpoint, ...]:

@@ -21,6 +21,7 @@ from bench.model import ASKING, Check, Endpoint, Plan, Trial
 from bench.preflight import AUTO, check_endpoints, choose_model, measurable
 from bench.price import expected_tokens, expected_usd, worst_usd
 from bench.schedule import scheduled
+from bench.shield import shield
 from bench.store import try_results
 from bench.wire.connect import Family
 from bench.wire.proxy import environment_proxy, find_proxy
@@ -141,11 +142,18 @@ def open_catalogue(plan: Plan, where: Where) -> Iterator[Catalogue]:
 
 
 def settings_for(plan: Plan, catalogue: Catalogue, where: Where) -> Settings:
-    """What the clients have in common. Raises KeyMissing or UsageError."""
+    """What the clients have in common. Raises KeyMissing or UsageError.
+
+    With a real key, this process is shielded from now on: see `bench.shield`.
+    """
+    context = trust(where.ca or catalogue.provider.ca)
     needs_key = set(plan.kinds) != {"edge"}
+    key = find_key(catalogue.provider, where.key_file) if needs_key else None
+    if key is not None and not catalogue.provider.simulated:
+        shield()
     return Settings(
-        context=trust(where.ca or catalogue.provider.ca),
-        key=find_key(catalogue.provider, where.key_file) if needs_key else None,
+        context=context,
+        key=key,
         timeout_s=plan.timeout_s,
         http2=plan.http2,
         family=where.family,

@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +31,7 @@ from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
 from bench.notebook import Watcher
 from bench.plan import plan_sha256
-from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.prepare import FLEET, Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
 from bench.resuming import Rest
@@ -98,25 +98,20 @@ def execute(
     run, writer, planned = _begin(prepared, where, rest)
     bench = bench_for(prepared, run.run_id)
     door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
-    with writer, _signals(stop), _clock(stop, where):
+    with writer, draining(stop.now), _clock(stop, where):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
-        try:
-            _store(samples, writer, watch)
-        except BaseException:
-            samples.close()
-            writer.finish("stopped", finished_at=utc_text())
-            raise
-        status = stop.status
-        known = {} if trials is None else {"scheduled": writer.rows}
-        writer.finish(status, finished_at=utc_text(), reason=stop.reason, **known)
-    return Finished(writer.folder, status, run, stop.reason)
+        record(samples, writer, watch)
+        known: dict[str, Any] = {} if trials is None else {"scheduled": writer.rows}
+        writer.finish(stop.status, finished_at=utc_text(), reason=stop.reason, **known)
+    return Finished(writer.folder, stop.status, run, stop.reason)
 
 
 def _begin(
     prepared: Prepared, where: Where, rest: Rest | None
 ) -> tuple[Run, RunWriter, Iterable[Trial]]:
     """The run's folder, ours alone, and what is to be asked."""
-    run = describe(prepared, _calibration() if where.calibrate else None)
+    profile = where.profile if prepared.plan.catalogue == FLEET else None
+    run = describe(prepared, host_calibration() if where.calibrate else None, profile)
     if rest is None:
         planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
         return run, RunWriter.create(where.results, run), planned
@@ -130,12 +125,19 @@ def _begin(
         raise
 
 
-def _store(samples: Iterable[Sample], writer: RunWriter, watch: Watcher | None) -> None:
-    for sample in samples:
-        writer.append(sample)
-        if watch is not None:
-            watch(sample)
-        writer.sync_if_due()
+def record(samples: Generator[Sample], writer: RunWriter, watch: Watcher | None) -> None:
+    """Store each sample as it comes, and show it to ``watch``. What ends this early, a StoreError
+    among it, finishes the run as stopped and is raised."""
+    try:
+        for sample in samples:
+            writer.append(sample)
+            if watch is not None:
+                watch(sample)
+            writer.sync_if_due()
+    except BaseException:
+        samples.close()
+        writer.finish("stopped", finished_at=utc_text())
+        raise
 
 
 def run(
@@ -189,7 +191,7 @@ def bench_for(prepared: Prepared, run_id: str) -> Bench:
     )
 
 
-def _calibration() -> dict[str, Any] | None:
+def host_calibration() -> dict[str, Any] | None:
     """What the doctor says of this host; nothing where it cannot start its fleet."""
     try:
         return calibrate(CALIBRATING_REQUESTS).to_dict()
@@ -197,7 +199,9 @@ def _calibration() -> dict[str, Any] | None:
         return None
 
 
-def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> Run:
+def describe(
+    prepared: Prepared, calibration: dict[str, Any] | None = None, profile: str | None = None
+) -> Run:
     """The run that is about to begin, under a name of its own."""
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
@@ -216,7 +220,7 @@ def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> R
         started_at=started_at,
         versions=_versions(),
         clock=clock_facts(),
-        platform=_platform(prepared.settings),
+        platform=_platform(prepared.settings) | {"profile": profile},
         calibration=calibration,
     )
 
@@ -261,9 +265,9 @@ def _clock(stop: Stop, where: Where) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """Drain on the first SIGINT or SIGTERM, leave at once on the second: the process, or in a
-    notebook, which holds a person's other work, the measurement."""
+def draining(end: Callable[[], object]) -> Iterator[None]:
+    """Call ``end`` on the first SIGINT or SIGTERM, leave at once on the second: the process, or in
+    a notebook, which holds a person's other work, the measurement."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -276,7 +280,7 @@ def _signals(stop: Stop) -> Iterator[None]:
         if told:
             os._exit(128 + number)
         told.append(number)
-        stop.now()
+        end()
 
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = {kind: signal.signal(kind, on_signal) for kind in kinds}

@@ -29,6 +29,7 @@ FLOORS = (
         "price",
         "request",
         "schedule",
+        "shield",
         "simulator",
         "snippets",
         "stats",
@@ -40,7 +41,7 @@ FLOORS = (
     # 3 windows
     {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
     # 4 wings
-    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite", "watch"},
     # 5 door
     {"cli", "__main__"},
 )
@@ -68,6 +69,7 @@ NEIGHBOURS = {
     ("tally", "prepare"),
     ("choosing", "session"),
     ("session", "resuming"),
+    ("watch", "session"),
     ("loading", "foreign"),
     ("foreign", "clients"),
     ("pytest_plugin", "session"),
@@ -94,7 +96,9 @@ WALLS = {
         "choice.py",
         "comparing.py",
         "gate.py",
+        "watch/review.py",
     },
+    "prometheus_client": {"watch/metrics.py"},
     "pyarrow": {"store/"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},

@@ -92,7 +92,7 @@ def test_a_second_interrupt_ends_the_measurement_and_not_the_kernel(
     """A kernel holds a person's other work; a command is ended as a whole."""
     monkeypatch.setattr(notebook, "inside", lambda: True)
     stop = Stop()
-    with session._signals(stop):
+    with session.draining(stop.now):
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.status == "interrupted"
         with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import OK, UNDECIDED
 
 if TYPE_CHECKING:
@@ -51,4 +51,4 @@ def _show(found: SelfCheck, as_json: bool) -> None:
         told = {"sentence": selfcheck.sentence(found), "check": found.to_dict()}
         print_json({"schema_version": 1, **told})
     else:
-        print(selfcheck.render(found), end="")
+        say(selfcheck.render(found), end="")

@@ -15,7 +15,7 @@ from bench.cli.consent import agree_on_cost
 from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, PlanError
 from bench.prepare import open_catalogue, prepare
 from bench.stats.race import RaceRules
@@ -125,12 +125,12 @@ def _tell(
         print_json({**document, "answer": choice.to_dict(), "race": verdict.to_dict()})
         return
     for gone in verdict.eliminations:
-        print(f"round {gone.round:>3}: {gone.endpoint} out, {gone.reason}")
+        say(f"round {gone.round:>3}: {gone.endpoint} out, {gone.reason}")
     for fact in choice.facts:
-        print(fact)
+        say(fact)
     for client, line in choice.configuration.items():
-        print(f"  {client}: {line}")
-    print(f"\n{choice.sentence}")
+        say(f"  {client}: {line}")
+    say(f"\n{choice.sentence}")
     tell(f"\nRows: {folder}")
 
 

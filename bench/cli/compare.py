@@ -17,7 +17,7 @@ from bench.cli.options import (
     plan_options,
     where_from,
 )
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.cli.verdicts import output_options, publish
 from bench.errors import INTERRUPTED, OK, REGRESSED, UNDECIDED, NothingMeasured
 from bench.plan import check_plan
@@ -121,7 +121,7 @@ def _tell(found: Comparison, outputs: Mapping[str, Path], as_json: bool, rows: s
     if as_json:
         print_json({**found.to_dict(), "rows": rows})
     else:
-        print(versus.render(found.verdict, found.by, found.sentence), end="")
+        say(versus.render(found.verdict, found.by, found.sentence), end="")
     if rows is not None:
         tell(f"\nRows: {rows}")
     return {"regressed": REGRESSED, "ok": OK, "inconclusive": UNDECIDED}[found.verdict.state]

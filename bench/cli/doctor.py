@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.doctor import LAYERS, Calibration, Spread, calibrate
 
 
@@ -37,8 +37,8 @@ def _show(found: Calibration) -> None:
     console = Console(highlight=False)
     console.print(table)
     clock = found.clock.get("clocksource") or "unknown"
-    print(f"\nClock source {clock}, steps seen: {found.clock_steps}; load {found.load_1m}.")
-    print(f"\n{found.verdict.capitalize()} host. {found.advice}")
+    say(f"\nClock source {clock}, steps seen: {found.clock_steps}; load {found.load_1m}.")
+    say(f"\n{found.verdict.capitalize()} host. {found.advice}")
 
 
 def _cells(spread: Spread | None) -> tuple[str, ...]:

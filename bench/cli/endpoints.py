@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import Any
 
 import click
@@ -12,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.catalogue import Catalogue
+from bench.cli.letters import printable
 from bench.cli.options import catalogue_options, place_options, where_from
-from bench.cli.shell import print_json
+from bench.cli.shell import print_json, tell
 from bench.errors import OK, UNMEASURABLE, KeyMissing
 from bench.model import Check, Endpoint, Plan
 from bench.plan import make_plan
@@ -57,7 +57,7 @@ def _ask(plan: Plan, catalogue: Catalogue, where: Where) -> tuple[Check, ...]:
     except KeyMissing as missing:
         if where.key_file is not None:
             raise
-        print(f"{missing}\nChecking the edges only.", file=sys.stderr)
+        tell(f"{missing}\nChecking the edges only.")
         settings = settings_for(dataclasses.replace(plan, kinds=("edge",)), catalogue, where)
     chosen = pinned(catalogue.choose(plan.endpoints), where, settings)
     return check_endpoints(chosen, settings, catalogue.provider.api)
@@ -86,12 +86,12 @@ def _show(chosen: tuple[Endpoint, ...], checks: tuple[Check, ...]) -> None:
         cells = (
             _check_cells(by_name[endpoint.name]) if checks else (endpoint.url, endpoint.evidence)
         )
-        table.add_row(*(Text(cell) for cell in (endpoint.name, *cells)))
+        table.add_row(*(Text(printable(cell)) for cell in (endpoint.name, *cells)))
     Console(highlight=False).print(table)
     for check in checks:
         if check.detail:
             Console(highlight=False).print(
-                Text(f"{check.endpoint}: {check.detail}"), soft_wrap=True
+                Text(printable(f"{check.endpoint}: {check.detail}")), soft_wrap=True
             )
 
 

@@ -12,7 +12,7 @@ import click
 
 from bench.cli.confirming import Fresh, measure, stored, unconfirmed, waiting
 from bench.cli.options import machine_options
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.cli.verdicts import exit_code, output_options, publish
 from bench.errors import INTERRUPTED
 from bench.model import Caution
@@ -86,7 +86,7 @@ def _show(verdicts: Verdicts, candidate: Candidate, as_json: bool) -> None:
     if as_json:
         print_json({**document(verdicts), "left_out": dict(candidate.left_out)})
     else:
-        print(OUTPUTS["text"](verdicts), end="")
+        say(OUTPUTS["text"](verdicts), end="")
 
 
 def _with(verdict: Verdict, told: Sequence[Caution]) -> Verdict:

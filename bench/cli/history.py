@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.cli.options import Duration
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import NotEnoughData, StoreError, UsageError
 from bench.model import GLOBAL
 from bench.units import format_ms
@@ -72,7 +72,7 @@ def list_(results: Path, everything: bool, as_json: bool) -> None:
         told = {"schema_version": 1, "results": str(results), "batches": len(known)}
         print_json({**told, "shown": [one.to_dict() for one in seen]})
     elif not known:
-        print(f"There is no run in {results}; `regionbench run` makes one.")
+        say(f"There is no run in {results}; `regionbench run` makes one.")
     else:
         _print_table([_HEAD, *map(_line, seen)])
     if len(seen) < len(known):
@@ -102,7 +102,7 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
             cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
             for name, cell, width in zip(_HEAD, row, widths, strict=True)
         ]
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 @history.command()
@@ -137,7 +137,7 @@ def _retag(
 
     for head in find(batches(results), run):
         now = change_tags(head.folder, add=add, drop=drop)
-        print(f"{head.folder.name}: {', '.join(now) or 'no tags'}")
+        say(f"{head.folder.name}: {', '.join(now) or 'no tags'}")
 
 
 @history.command()
@@ -153,12 +153,12 @@ def prune(older_than: float, keep_last: int, dry_run: bool, results: Path) -> No
     age = dt.timedelta(seconds=older_than)
     found = pruning(batches(results), now=now, older_than=age, keep_last=keep_last)
     for name, reason in found.kept.items():
-        print(f"kept     {name}: {reason}")
+        say(f"kept     {name}: {reason}")
     gone = [batch for batch in found.remove if dry_run or _remove(batch)]
     for batch in gone:
-        print(f"{'to go' if dry_run else 'gone':<8} {batch.name} ({batch.started_at[:10]})")
+        say(f"{'to go' if dry_run else 'gone':<8} {batch.name} ({batch.started_at[:10]})")
     done = "would go" if dry_run else "removed"
-    print(f"{len(gone)} {done}, {len(found.kept)} kept for a reason")
+    say(f"{len(gone)} {done}, {len(found.kept)} kept for a reason")
     if len(gone) < len(found.remove):
         raise StoreError(f"{len(found.remove) - len(gone)} could not be removed; see above.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+import unicodedata
 
 _NEAREST = {
     "–": "-", "−": "-", "—": "-", "×": "x", "…": "...", "µ": "u", "·": "|", "→": "->",
@@ -18,6 +19,16 @@ def speak_what_is_understood() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not knows_every_letter(stream.encoding):
             stream.reconfigure(errors="regionbench.nearest")
+
+
+def printable(text: str) -> str:
+    """The text with ``?`` for what would steer a terminal or turn its lines around: in names and
+    errors stand words of servers and of files."""
+    return "".join(letter if _is_harmless(letter) else "?" for letter in text)
+
+
+def _is_harmless(letter: str) -> bool:
+    return letter.isprintable() or letter == "\n" or unicodedata.category(letter) == "Zs"
 
 
 def knows_every_letter(encoding: str | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 
 
 @click.command()
@@ -29,6 +29,6 @@ def report(run: Path, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "summary": summary.to_dict()})
     else:
-        print(OUTPUTS["text"](summary, df, df.attrs.get("runs", [])), end="")
+        say(OUTPUTS["text"](summary, df, df.attrs.get("runs", [])), end="")
     for file in files.values():
         tell(f"Wrote {file}")

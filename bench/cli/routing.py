@@ -9,7 +9,7 @@ import click
 
 from bench.cli.measuring import measure_aloud
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
-from bench.cli.shell import print_json, tell
+from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED
 from bench.prepare import open_catalogue, prepare
 
@@ -79,10 +79,10 @@ def _tell(found: Routing, spilled: Spillover, df: pd.DataFrame, folder: Path) ->
         for share in found.shares:
             width = max(len(s.name) for s in found.shares)
             span = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
-            print(f"{share.name:<{width}}  {100 * share.value:5.1f} %   ({span})")
-        print(f"\n{found.method}; network time from {found.network_from}; n = {found.n_global}.")
-        print(spilled.words())
-    print(f"\n{found.words()}")
+            say(f"{share.name:<{width}}  {100 * share.value:5.1f} %   ({span})")
+        say(f"\n{found.method}; network time from {found.network_from}; n = {found.n_global}.")
+        say(spilled.words())
+    say(f"\n{found.words()}")
     if folder.is_dir():
         for name in (name for name in _PLOTS if name in PLOTS):
             file = folder / f"{name}.png"

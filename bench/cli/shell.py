@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
-from bench.cli.letters import knows_every_letter, speak_what_is_understood
+from bench.cli.letters import knows_every_letter, printable, speak_what_is_understood
 from bench.errors import INTERRUPTED, OK, WRONG_USAGE, RegionbenchError
 
 
@@ -35,16 +36,26 @@ def call(name: str, arguments: list[str]) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"regionbench: {text}", file=sys.stderr)
+    print(printable(f"regionbench: {text}"), file=sys.stderr)
     return code
 
 
 def print_json(document: dict[str, Any]) -> None:
     """One strict JSON document on stdout."""
     plain = not knows_every_letter(sys.stdout.encoding)
-    print(json.dumps(document, ensure_ascii=plain, allow_nan=False, indent=2))
+    text = json.dumps(document, ensure_ascii=plain, allow_nan=False, indent=2)
+    print(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What JSON allows as it is, and a terminal obeys."""
+
+
+def say(text: str = "", end: str = "\n") -> None:
+    """Results in words, on stdout."""
+    print(printable(text), end=end, flush=True)
 
 
 def tell(text: str) -> None:
     """A line for the person, on stderr, so that stdout holds results only."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+from bench.clients.loggers import hush
 from bench.errors import PlanError
 from bench.key import Key
 from bench.model import Connection, Endpoint, Reply, Request
@@ -62,4 +63,6 @@ def make_client(name: str, settings: Settings) -> Client:
         raise PlanError(f"clients: there is no client {name!r}; there is {', '.join(CLIENTS)}")
     module, _, attribute = CLIENTS[name].partition(":")
     make: Callable[[Settings], Client] = getattr(import_module(module), attribute)
-    return make(settings)
+    client = make(settings)
+    hush()  # only now: importing an SDK may have asked its loggers to speak
+    return client

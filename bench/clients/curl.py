@@ -19,9 +19,9 @@ from typing import IO, Any
 from bench.clients import Settings
 from bench.clients.child import ca_file, end, find_program, start
 from bench.clients.curl_words import config, exit_fault, reached, split_heads
-from bench.clients.exchange import MAX_BODY_BYTES, Exchange, streams, take_answer, without_key
+from bench.clients.exchange import MAX_BODY_BYTES, Exchange, streams, take_answer
 from bench.clients.outcome import clean, parse_json
-from bench.clients.reply import assemble
+from bench.clients.reply import assemble, without_key
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns

@@ -7,15 +7,14 @@ whoever asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bench.clients.answer import Facts, close_stream
 from bench.clients.outcome import classify, clean, describe_error, parse_json
 from bench.clients.readers import READERS
 from bench.clients.reply import Head
 from bench.clients.sse import SseError, SseParser
-from bench.key import Key
-from bench.model import Reply, Request
+from bench.model import Request
 from bench.wire.httplib import httpcore
 from bench.wire.record import Record, WireFault
 
@@ -130,10 +129,3 @@ def _note_protocol(record: Record, facts: Facts, error: Exception) -> None:
 def _is_artefact(event: object) -> bool:
     """A GOAWAY that lets the streams which have begun end well, and httpcore does not."""
     return getattr(event, "error_code", None) == 0 and bool(getattr(event, "last_stream_id", 0))
-
-
-def without_key(reply: Reply, key: Key | None) -> Reply:
-    """The reply with the key hidden, should a server have echoed it in an error."""
-    if key is None or reply.error is None:
-        return reply
-    return replace(reply, error=key.hide(reply.error))

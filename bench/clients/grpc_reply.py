@@ -10,7 +10,7 @@ from typing import Any
 from bench.clients.answer import usage_fields
 from bench.clients.grpc_outcome import Status, judge
 from bench.clients.outcome import clean, retry_after_s
-from bench.clients.reply import colo
+from bench.clients.reply import colo, short
 from bench.model import Reply, Request
 
 _COMPLETE = frozenset(
@@ -127,7 +127,7 @@ def _said(seen: Seen, request: Request) -> dict[str, Any]:
     get = seen.metadata.get
     fields = {
         "model": request.model,
-        "request_id": get("x-request-id"),
+        "request_id": short(get("x-request-id")),
         "edge": colo(get("cf-ray")),
     }
     if seen.response is None:
@@ -138,7 +138,7 @@ def _said(seen: Seen, request: Request) -> dict[str, Any]:
         "fingerprint": answer.system_fingerprint,
         "request_id": answer.id,
     }
-    known = {name: clean(text) for name, text in said.items() if text}
+    known = {name: short(text) for name, text in said.items() if text}
     return fields | known | usage_fields(_rest_usage(answer.usage))
 
 

@@ -13,9 +13,8 @@ from bench.clients.exchange import (
     judge_document,
     note_fault,
     take_bytes,
-    without_key,
 )
-from bench.clients.reply import Head, assemble
+from bench.clients.reply import Head, assemble, without_key
 from bench.clients.slot import Slot, open_slot
 from bench.clients.sse import SseParser
 from bench.model import Connection, Endpoint, Reply, Request

@@ -16,7 +16,7 @@ globalThis.console = new Console(process.stderr); // stdout is ours alone
 const now = () => Number(process.hrtime.bigint());
 const HOUR_MS = 3_600_000;
 
-let OpenAI, Agent, key;
+let OpenAI, Agent, key, most;
 let live = null; // the marks of the request in flight
 let controller = null;
 const kept = new Map();
@@ -118,7 +118,10 @@ async function tapped(agent, url, init) {
 }
 
 async function* keptBytes(body, marks) {
+  let size = 0;
   for await (const piece of body.values()) {
+    size += piece.length;
+    if (size > most) throw Object.assign(new Error(`a body of more than ${most} bytes`), { code: "TOO_LARGE" });
     marks.pieces.push([now(), piece]);
     yield piece;
   }
@@ -181,12 +184,13 @@ function told({ opening, pieces, ...marks }) {
 
 // --- The conversation with the parent
 
-function hello({ modules, secret }) {
+function hello({ modules, secret, max_body }) {
   const require = createRequire(path.join(modules, "from-here.js"));
   const found = require("openai");
   OpenAI = found.OpenAI ?? found.default ?? found;
   Agent = builtInAgent();
   key = secret;
+  most = max_body;
   return { ready: true, node: process.version, undici: process.versions.undici };
 }
 

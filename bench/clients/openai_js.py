@@ -17,11 +17,11 @@ from typing import Any
 
 from bench.clients import Settings
 from bench.clients.child import ca_file, find_program
-from bench.clients.exchange import Exchange, Piece, streams, take_answer, without_key
+from bench.clients.exchange import MAX_BODY_BYTES, Exchange, Piece, streams, take_answer
 from bench.clients.handed import HandedUp, as_handed_up
 from bench.clients.node import NodeProcess
 from bench.clients.outcome import clean
-from bench.clients.reply import Head, assemble
+from bench.clients.reply import Head, assemble, without_key
 from bench.errors import PlanError
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.record import Arrival, Record
@@ -90,14 +90,18 @@ class OpenAiJsClient:
         key, ca = self._settings.key, ca_file(self._settings)
         environment = {} if ca is None else {"NODE_EXTRA_CA_CERTS": str(ca)}
         node = NodeProcess([self._program, str(DRIVER)], environment)
-        secret = key.reveal() if key else None
-        answer = node.ask(
-            {"op": "hello", "modules": str(self._modules), "secret": secret}, _START_S
-        )
+        hello = {
+            "op": "hello",
+            "modules": str(self._modules),
+            "secret": key.reveal() if key else None,
+            "max_body": MAX_BODY_BYTES,
+        }
+        answer = node.ask(hello, _START_S)
         if answer is None or "ready" not in answer:
             node.close()
             reason = (answer or {}).get("failed", {}).get("message", "no answer")
-            raise PlanError(f"client openai-js: its driver did not start: {clean(str(reason))}")
+            told = clean(str(reason)) if key is None else key.hide(clean(str(reason)))
+            raise PlanError(f"client openai-js: its driver did not start: {told}")
         return node
 
     def _asked(
@@ -123,7 +127,7 @@ class OpenAiJsClient:
         if self._interrupted:
             return Reply(outcome="cancelled", error="interrupted")
         words = "Node ended or fell silent" if told is None else str(told["failed"])
-        return Reply(outcome="client_fault", error=clean(words))
+        return without_key(Reply(outcome="client_fault", error=clean(words)), self._settings.key)
 
 
 def find_modules(environ: Mapping[str, str] = os.environ) -> Path:
@@ -183,7 +187,7 @@ def _outcome(code: str, phase: str) -> str:
         return before[phase]
     if not code:
         return "client_fault"
-    if code.startswith(("HPE_", "UND_ERR_HEADERS_OVERFLOW")):
+    if code.startswith(("HPE_", "UND_ERR_HEADERS_OVERFLOW", "TOO_LARGE")):
         return "protocol_error"
     return "stream_error" if code in _RESETS and phase != "body" else "truncated"
 

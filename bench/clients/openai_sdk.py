@@ -15,16 +15,16 @@ from importlib import import_module
 from typing import Any
 
 from bench.clients import Settings
-from bench.clients.exchange import Exchange, Piece, note_fault, streams, take_answer, without_key
+from bench.clients.exchange import MAX_BODY_BYTES, Exchange, Piece, note_fault, streams, take_answer
 from bench.clients.handed import HandedUp, as_handed_up
-from bench.clients.reply import Head, assemble
+from bench.clients.reply import Head, assemble, without_key
 from bench.clients.slot import Slot, open_slot
 from bench.errors import PlanError
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
 from bench.wire.httplib import httpx
-from bench.wire.record import Record
+from bench.wire.record import Record, WireFault
 from bench.wire.transport import Wire
 
 PATHS = {
@@ -201,6 +201,7 @@ class _Tap(httpx.BaseTransport):
         self.record = Record(deadline_ns=0)
         self.head: Head | None = None
         self.pieces: list[Piece] = []
+        self._size = 0
 
     @property
     def has_length(self) -> bool:
@@ -210,6 +211,14 @@ class _Tap(httpx.BaseTransport):
     def listen(self, record: Record) -> None:
         """Forget the request before."""
         self.record, self.head, self.pieces, self._head_ns = record, None, [], None
+        self._size = 0
+
+    def take(self, data: bytes) -> None:
+        """Keep a piece of the body. Raises WireFault when there are too many."""
+        self._size += len(data)
+        if self._size > MAX_BODY_BYTES:
+            raise WireFault("protocol_error", "body", f"a body of more than {MAX_BODY_BYTES} bytes")
+        self.pieces.append((len(self.record.arrivals) - 1, data))
 
     def app_ns(self, handed: HandedUp) -> int | None:
         """From the call to the head, without the phases of a new connection."""
@@ -235,7 +244,7 @@ class _Tapped(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._inner:
-            self._tap.pieces.append((len(self._tap.record.arrivals) - 1, data))
+            self._tap.take(data)
             yield data
 
     def close(self) -> None:

@@ -15,7 +15,11 @@ MAX_RETRY_AFTER_S = 3600.0
 
 _LAST_STATUS = 599
 _EDGE_ANSWERS = (200, 400, 401, 403, 404)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+"
+)
+"""Line ends, a terminal's commands, and what reorders or hides the text around it."""
+
 _KEYLIKE = re.compile(r"\b(?:xai|sk|key)-[\w*.-]{3,}|\b[A-Za-z0-9_-]{2,}\*{2,}[A-Za-z0-9_-]*")
 
 
@@ -57,7 +61,7 @@ def describe_error(body: bytes) -> str:
     Control characters and what looks like (part of) a key are taken out.
     """
     fields = parse_json(body)
-    if not isinstance(fields, dict):
+    if not isinstance(fields, dict) or not (fields.get("code") or fields.get("error")):
         return f"{len(body)} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
     inner = fields.get("error")
     code, text = fields.get("code"), inner

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from bench.clients.answer import Facts, usage_fields
 from bench.clients.outcome import clean, milliseconds, retry_after_s
+from bench.key import Key
 from bench.model import Reply, Request
 from bench.wire.record import Record
+
+_FOREIGN = ("error", "http_version", "edge", "request_id", "model", "fingerprint")
+"""Fields that hold a server's own words."""
 
 _STATUS_OUTCOMES = frozenset(
     ("bad_key", "forbidden", "model_missing", "bad_request", "rate_limited", "capacity")
@@ -75,6 +79,15 @@ def assemble(seen: Seen, request: Request, now: dt.datetime) -> Reply:
     )
 
 
+def without_key(reply: Reply, key: Key | None) -> Reply:
+    """The reply with the key hidden, wherever a server may have echoed it."""
+    if key is None:
+        return reply
+    texts = {name: getattr(reply, name) for name in _FOREIGN}
+    hidden: dict[str, Any] = {name: key.hide(text) for name, text in texts.items() if text}
+    return replace(reply, **hidden)
+
+
 def _judge(seen: Seen) -> tuple[str, list[str]]:
     """The outcome, and what else is worth a flag.
 
@@ -124,7 +137,7 @@ def _head_fields(head: Head | None, now: dt.datetime) -> dict[str, Any]:
         "server_ttft_ms": milliseconds(get("x-metrics-ttft-ms")),
         "server_e2e_ms": milliseconds(get("x-metrics-e2e-ms")),
         "edge": colo(get("cf-ray")),
-        "request_id": _short(get("x-request-id")),
+        "request_id": short(get("x-request-id")),
     }
 
 
@@ -134,8 +147,9 @@ def colo(ray: str | None) -> str | None:
     return colo if colo.isascii() and colo.isalpha() and len(colo) == 3 else None
 
 
-def _short(text: str | None) -> str | None:
-    return clean(text)[:128] if text else None
+def short(text: str | bytes | None) -> str | None:
+    """A name that a server gave, fit to store: 128 characters of it at most."""
+    return clean(str(text))[:128] if text else None
 
 
 def _times(seen: Seen, outcome: str) -> dict[str, Any]:

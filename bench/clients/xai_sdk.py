@@ -21,6 +21,7 @@ from bench.clients import Settings
 from bench.clients.grpc_outcome import Status, said
 from bench.clients.grpc_reply import Peer, Seen, assemble
 from bench.clients.grpc_request import Unsendable, arguments
+from bench.clients.reply import without_key
 from bench.errors import PlanError
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.clock import now_ns
@@ -55,12 +56,12 @@ class XaiSdkClient:
             asked = arguments(request, self._sdk.words)
             line = self._line(endpoint, connection)
         except (Unsendable, ValueError) as error:
-            seen.fault = self._without_key(str(error))
-            return assemble(seen, request, dt.datetime.now(dt.UTC))
+            seen.fault = str(error)
+            return self._reply(seen, request)
         self._call(line, asked, seen, streamed=request.streamed)
         if connection == "cold" or line.cancelled or seen.broken:
             self._drop(endpoint, line)
-        return assemble(seen, request, dt.datetime.now(dt.UTC))
+        return self._reply(seen, request)
 
     def interrupt(self) -> None:
         """See `bench.clients.Client.interrupt`."""
@@ -107,15 +108,15 @@ class XaiSdkClient:
     def _note(self, error: Any, seen: Seen, line: _Line) -> None:
         given = (*(error.initial_metadata() or ()), *(error.trailing_metadata() or ()))
         seen.metadata = {item.key: item.value for item in given}
-        text = self._without_key(error.details() or "")
+        text = error.details() or ""
         stood = seen.before or line.peer()
         connected = stood is not None if seen.visible else None
         said_so = said(text, bool(seen.metadata))
         begun = seen.first_event_ns is not None or (bool(given) and not said_so)
         seen.status = Status(error.code().name, text, said_so, begun, connected)
 
-    def _without_key(self, text: str) -> str:
-        return text if self._settings.key is None else self._settings.key.hide(text)
+    def _reply(self, seen: Seen, request: Request) -> Reply:
+        return without_key(assemble(seen, request, dt.datetime.now(dt.UTC)), self._settings.key)
 
 
 def _stream(chat: Any, seen: Seen) -> None:
@@ -204,7 +205,9 @@ class _Sdk:
     """The SDK, imported when first needed, with our trust in place of gRPC's own."""
 
     def __init__(self, roots: bytes) -> None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # or it writes on our terminal
+        # Its C library writes headers on our terminal when these say so
+        os.environ["GRPC_VERBOSITY"] = "NONE"
+        os.environ.pop("GRPC_TRACE", None)
         try:
             import grpc
             import xai_sdk

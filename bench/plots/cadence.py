@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from bench.units import NS_PER_MS
 
 STRIP = 0.16
 """The share of the width, at the left, that belongs to tokens without a gap of their own."""
+
+DOTS = 700
+"""So many gaps of each endpoint are drawn as dots: more would be a bar."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def cadence(
         return figure
     _draw(ax, seen, found)
     lost = sum(map(seen.failures, seen.series))
-    method = f"gaps of answered streams, first token excluded; {lost} failed"
+    method = f"gaps of answered streams, filled mark p50, open p95 and p99; {lost} failed"
     style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
     return figure
 
@@ -96,9 +100,13 @@ def _draw(ax: Axes, seen: View, found: Mapping[str, Cadence]) -> None:
     gaps = [one.gaps_ms for one in found.values()]
     edge = _set_limits(ax, np.concatenate(gaps), style.wants_log(gaps))
     style.scale_x(ax, "gap before a token that came alone (ms)", ax.get_xscale() == "log")
+    left, right = ax.get_xlim()
+    ax.set_xticks([at for at in ax.get_xticks() if edge <= at <= right])
+    ax.tick_params(which="minor", length=0)
+    ax.set_xlim(left, right)
     for row, name in enumerate(found):
-        _row(ax, seen, name, row, found[name], edge)
-    ax.set_ylim(len(found) - 0.45, -0.62)
+        _row(ax, seen, name, row, found[name])
+    ax.set_ylim(len(found) - 0.6, -0.68)
     ax.set_yticks(range(len(found)), [style.short(name) for name in found])
     ax.tick_params(axis="y", length=0)
     for tick, name in zip(ax.get_yticklabels(), found, strict=True):
@@ -107,7 +115,7 @@ def _draw(ax: Axes, seen: View, found: Mapping[str, Cadence]) -> None:
 
 
 def _set_limits(ax: Axes, gaps: Values, log: bool) -> float:
-    """Set the x limits; the return is where the strip at the left ends, in ms."""
+    """Set the x limits and draw the strip at the left; the return is where that ends, in ms."""
     low = max(float(gaps.min()), 1e-3) * 0.9 if log else 0.0
     right = max(quantile(gaps, 0.999) * 1.15, low * 2, 1e-3)
     part = STRIP / (1 - STRIP)
@@ -120,29 +128,38 @@ def _set_limits(ax: Axes, gaps: Values, log: bool) -> float:
     return low
 
 
-def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence, edge: float) -> None:
-    kind, lost = seen.looks[name], seen.failures(name)
-    ax.axhline(row + 0.1, color=style.on(ax).pale, linewidth=0.8, zorder=1)
-    few = np.sort(style.thin(np.sort(one.gaps_ms)))
-    height = row + 0.1 + 0.17 * np.sin(np.arange(len(few)) * 2.399963)
-    ax.plot(few, height, linestyle="none", marker=kind.marker, markersize=3.4, markeredgewidth=0,
-            color=kind.color, alpha=0.3, rasterized=True, zorder=3)  # fmt: skip
-    paper = style.on(ax).paper
-    for q, size, face in ((0.5, 11.0, kind.color), (0.95, 8.0, paper), (0.99, 5.5, paper)):
-        if len(one.gaps_ms) * (1 - q) >= 1:
-            ax.plot([quantile(one.gaps_ms, q)], [row + 0.1], marker=kind.marker, markersize=size,
-                    markerfacecolor=face, markeredgecolor=kind.color, markeredgewidth=1.6,
-                    linestyle="none", zorder=8)  # fmt: skip
-    share = ax.text(STRIP / 2, row + 0.1, style.plain(style.share(one.together)),
-                    transform=ax.get_yaxis_transform(), ha="center", va="center")  # fmt: skip
-    share.set(color=kind.color, fontweight="bold", fontsize=style.TEXT)
-    share.set_path_effects([*style.halo(ax)])
+def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence) -> None:
+    kind, lost, across = seen.looks[name], seen.failures(name), ax.get_yaxis_transform()
+    ax.axhline(row, color=style.on(ax).pale, linewidth=0.8, zorder=1)
+    few = style.thin(np.sort(one.gaps_ms), DOTS)
+    height = row + 0.17 * np.sin(np.arange(len(few)) * 2.399963)
+    style.marks(ax, few, height, marker=kind.marker, markersize=3.6, markeredgewidth=0,
+                color=kind.color, alpha=style.on(ax).cloud, rasterized=True, zorder=3)  # fmt: skip
+    _marks(ax, seen, name, row, one.gaps_ms)
+    _say(ax, (STRIP / 2, row), style.share(one.together), color=kind.color, ha="center",
+         fontweight="bold", fontsize=style.TEXT, transform=across)  # fmt: skip
     rate = f"{quantile(one.rates, 0.5):.0f} tokens/s · " if len(one.rates) else ""
-    text = f"{rate}n = {len(seen.series[name])}, {lost} failed"
-    label = ax.text(1, row - 0.22, style.plain(text), transform=ax.get_yaxis_transform())
-    label.set(ha="right", va="center", fontsize=style.SMALL, zorder=9)
-    label.set(color=style.on(ax).failed if lost else style.on(ax).grey)
-    label.set_path_effects([*style.halo(ax)])
+    _say(ax, (1, row - 0.33), f"{rate}n = {len(seen.series[name])}, {lost} failed", ha="right",
+         color=style.on(ax).failed if lost else style.on(ax).grey, fontsize=style.SMALL,
+         transform=across)  # fmt: skip
+
+
+def _marks(ax: Axes, seen: View, name: str, row: int, gaps_ms: Values) -> None:
+    """p50 filled, p95 and p99 open and ever smaller; a tail that nothing is beyond has no mark."""
+    kind, paper = seen.looks[name], style.on(ax).paper
+    for q, size, face, edge in (
+        (0.5, 12.0, kind.color, paper),
+        (0.95, 8.5, paper, kind.color),
+        (0.99, 6.5, paper, kind.color),
+    ):
+        if len(gaps_ms) * (1 - q) >= 1:
+            style.marks(ax, np.array([quantile(gaps_ms, q)]), row, marker=kind.marker,
+                        markersize=size, markerfacecolor=face, markeredgecolor=edge,
+                        markeredgewidth=1.7, zorder=8)  # fmt: skip
+
+
+def _say(ax: Axes, xy: tuple[float, float], text: str, **look: Any) -> None:
+    ax.text(*xy, style.plain(text), va="center", zorder=9, path_effects=style.halo(ax), **look)
 
 
 def _finding(found: Mapping[str, Cadence]) -> str:

@@ -16,9 +16,6 @@ from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
 from bench.stats.quantiles import Values
 
-STRIP = 0.07
-"""The share of the width that belongs to failures, at the right edge."""
-
 
 def ecdf(
     df: pd.DataFrame,
@@ -66,12 +63,12 @@ def _set_limits(ax: Axes, answered: dict[str, Values], log: bool, failures: bool
     far = 1.3 * max(quantile(values, 0.99) for values in answered.values())
     right = min(float(everything.max()), far) * 1.03
     left = float(everything.min()) * 0.85 if log else 0.0
-    share = 1 / (1 - STRIP) if failures else 1.0
+    share = 1 / (1 - style.STRIP) if failures else 1.0
     end = left * (right / left) ** share if log else right * share
     ax.set_xlim(left, end)
     ax.set_ylim(0, 1.015)
     if failures:
-        style.failed_strip(ax, right, end, STRIP)
+        style.failed_strip(ax, right, end)
     return right
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -32,11 +31,11 @@ def mark_failures(strip: Axes, rows: pd.DataFrame) -> None:
     for outcome in _present(rows):
         _, marker, color = CLASSES.get(outcome, OTHER)
         at = style.thin(times[outcomes == outcome])
-        strip.plot(
+        style.marks(
+            strip,
             at,
-            np.full(len(at), 0.9),
+            0.9,
             transform=strip.get_xaxis_transform(),
-            linestyle="none",
             marker=marker,
             markersize=7,
             color=theme[color],

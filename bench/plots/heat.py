@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.patches import Rectangle
 
 from bench.plots import style
 from bench.stats import quantile
@@ -41,7 +42,7 @@ def heat_map(
     ax: Axes, cells: Sequence[Sequence[Cell]], rows: Sequence[str], columns: Sequence[str],
     label: str, *, best_of_row: bool = False
 ) -> None:  # fmt: skip
-    """Draw ``cells`` (rows × columns) with their names, and below what they hold."""
+    """Draw ``cells`` (rows × columns) with their names, and ``label`` below."""
     shape = len(rows), len(columns)
     style.tidy_axes(ax)
     ax.grid(False)
@@ -61,14 +62,17 @@ def heat_map(
     ax.set_xticks(range(shape[1]), [style.short(name) for name in columns])
     ax.set_yticks(range(shape[0]), [style.short(name) for name in rows])
     ax.tick_params(length=0)
-    slow = "darker" if style.on(ax).name == "light" else "brighter"
-    scale = ", log scale of colours" if isinstance(norm, LogNorm) else ""
-    style.name_x(ax, f"{label}; {slow} is slower{scale}")
+    style.name_x(ax, label)
 
 
 def _finite(one: Cell) -> float:
     known = one.median_ms is not None and np.isfinite(one.median_ms)
     return float(one.median_ms or 0.0) if known else np.nan
+
+
+def shades(ax: Axes) -> str:
+    """What the colours of `heat_map` mean, in words."""
+    return f"{'darker' if style.on(ax).name == 'light' else 'brighter'} is slower"
 
 
 def _scale(ms: Values) -> Normalize:
@@ -121,7 +125,6 @@ def _absent(ax: Axes, xy: tuple[float, float], one: Cell) -> None:
 
 def _outline(ax: Axes, x: int, y: int) -> None:
     """The smallest median of a row: a thick border, for a colour alone says nothing."""
-    edge = np.array([-0.46, 0.46])
-    for xs, ys in (((x + edge), [y - 0.46] * 2), ((x + edge), [y + 0.46] * 2),
-                   ([x - 0.46] * 2, (y + edge)), ([x + 0.46] * 2, (y + edge))):  # fmt: skip
-        ax.plot(xs, ys, color=style.on(ax).ink, linewidth=3, solid_capstyle="projecting", zorder=6)
+    border = Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=style.on(ax).ink,
+                       linewidth=3, clip_on=False, zorder=6)  # fmt: skip
+    ax.add_patch(border)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots import style
-from bench.plots.heat import Cell, cell, heat_map
+from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum
@@ -42,13 +42,15 @@ def hours(
         style.sentence(ax, why)
         return figure
     labels = [f"{hour:02}" for hour in range(HOURS)]
-    about = f"hour of the day (UTC); numbers: median {seen.label}; ×: more than 2 % failed"
-    heat_map(ax, list(found.values()), list(found), labels, about)
+    heat_map(ax, list(found.values()), list(found), labels, "hour of the day (UTC)")
     _color_names(ax, seen)
     days = seen.rows["started_at"].dt.date.nunique()
-    method = f"median per hour, {'1 day' if days == 1 else f'{days} days'} together; "
     lost = sum(map(seen.failures, seen.series))
-    style.headline(ax, _finding(found), seen.subtitle(f"{method}{lost} failed"), seen.simulated)
+    method = (
+        f"median {seen.label} of each hour, {'1 day' if days == 1 else f'{days} days'} together, "
+        f"{shades(ax)}; ×: more than 2 % failed there, {lost} in all"
+    )
+    style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
     return figure
 
 

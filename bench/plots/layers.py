@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots import style
+from bench.plots.labels import name_points
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, countable, quantile, stratify
@@ -106,12 +107,12 @@ def _draw(ax: Axes, seen: View, found: Layers) -> None:
     style.tidy_axes(ax)
     everything = np.concatenate(list(found.parts.values()), axis=1)
     right, top = (1.15 * max(quantile(part, 0.985), 1e-3) for part in everything)
-    ax.set_xlim(0, right)
+    ax.set_xlim(0, max(right, top / 4))
     ax.set_ylim(0, top)
     _iso_lines(ax, WORDS[found.source][2])
     for name, part in found.parts.items():
         _cloud(ax, seen, name, part)
-    _name_middles(ax, seen, {name: _middle(part) for name, part in found.parts.items()})
+    name_points(ax, seen, {name: _middle(part) for name, part in found.parts.items()})
     style.scale_x(ax, WORDS[found.source][0], False)
     style.name_y(ax, WORDS[found.source][1])
     style.legend(ax)
@@ -154,32 +155,6 @@ def _cloud(ax: Axes, seen: View, name: str, part: Values) -> None:
     label = style.plain(f"{name}: n = {n}, {lost} failed")
     ax.plot(*([x] for x in _middle(part)), markersize=12, markeredgecolor=style.on(ax).paper,
             markeredgewidth=1.5, zorder=8, label=label, **options)  # type: ignore[arg-type]  # as above  # fmt: skip
-
-
-def _name_middles(ax: Axes, seen: View, middles: Mapping[str, tuple[float, float]]) -> None:
-    """Names right of the large marks; one that would lie on another goes a line higher."""
-    right, top = ax.get_xlim()[1], ax.get_ylim()[1]
-    taken: list[tuple[float, float]] = []
-    for name, (x, y) in sorted(middles.items(), key=lambda item: item[1][1]):
-        across, high = x / right, y / top
-        while any(abs(across - u) < 0.24 and abs(high - v) < 0.055 for u, v in taken):
-            high += 0.056
-        taken.append((across, high))
-        left = across > 0.75
-        label = ax.annotate(
-            style.short(name),
-            (across, min(high, 0.97)),
-            (-10 if left else 10, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="center",
-            fontsize=style.TEXT,
-            fontweight="bold",
-            color=seen.looks[name].color,
-            zorder=9,
-        )
-        label.set_path_effects([*style.halo(ax)])
 
 
 def _finding(found: Layers) -> str:

@@ -22,6 +22,10 @@ TICKS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVEL = 0.975
 """Of each quantile's own interval: both hold together in 95 of 100 cases (Bonferroni)."""
 
+OUTER, INNER = 0.9, 0.75
+"""The scale is that of the differences up to the one, and of the intervals up to the other: beyond,
+single answers move them far."""
+
 Gaps = Values
 """Rows: quantile, difference, low end, high end, ms but the first; columns: those of `LADDER` that
 both can bound. Infinite where one of the two fails."""
@@ -102,13 +106,14 @@ def _draw(ax: Axes, seen: View, found: Mapping[str, Gaps]) -> None:
 
 
 def _reach(found: Mapping[str, Gaps]) -> tuple[float, float]:
-    """All differences that are finite, and their intervals as far as three times that."""
-    values = np.concatenate([gap[1] for gap in found.values()])
-    ends = np.concatenate([gap[2:].ravel() for gap in found.values()])
-    values, ends = values[np.isfinite(values)], ends[np.isfinite(ends)]
-    size = max(float(np.abs(values).max()), 1.0)
-    low, high = (float(np.clip(f([*ends, *values, 0.0]), -3 * size, 3 * size)) for f in (min, max))
-    room = 0.08 * (high - low)
+    """Differences up to `OUTER`, intervals up to `INNER`; what is beyond, as far as it fits."""
+    parts = [part for gap in found.values()
+             for part in (gap[1, gap[0] <= OUTER], gap[2:, gap[0] <= INNER].ravel())]  # fmt: skip
+    everything = np.concatenate([gap[1] for gap in found.values()])
+    known = next(v[np.isfinite(v)] for v in (np.concatenate(parts), everything)
+                 if np.isfinite(v).any())  # fmt: skip
+    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
+    room = 0.15 * max(high - low, 1.0)
     return low - room, high + room
 
 
@@ -123,11 +128,10 @@ def _gap(strip: Axes, seen: View, name: str, gap: Gaps) -> None:
                        linewidth=0, zorder=3)  # fmt: skip
     strip.plot(q[known], value[known], color=kind.color, linestyle=kind.line, linewidth=kind.width,
                marker=kind.marker, markersize=4.5, zorder=5)  # fmt: skip
-    lost = seen.failures(name)
-    title(strip, f"{name}: n = {len(seen.series[name])}, {lost} failed", kind.color)
+    words = f"{name}: n = {len(seen.series[name])}, {seen.failures(name)} failed"
     if fails := [at for at, ms in zip(q, value, strict=True) if np.isposinf(ms)]:
-        text = style.note(strip, f"fails from p{100 * fails[0]:.0f} on", (1, 0.5), ha="right")
-        text.set(color=style.on(strip).failed, path_effects=style.halo(strip))
+        words += f"; fails from p{100 * fails[0]:.0f} on"
+    title(strip, words, kind.color)
 
 
 def _finding(found: Mapping[str, Gaps]) -> str:
@@ -152,6 +156,4 @@ def _said(gap: Gaps) -> str:
         )
     if not slower.any() and not faster.any():
         return "no clear difference to global"
-    part = gap[0][slower if slower.any() else faster]
-    span = f"p{100 * part.min():.0f} to p{100 * part.max():.0f}"
-    return f"{'slower' if slower.any() else 'faster'} than global at {span}"
+    return f"{'slower' if slower.any() else 'faster'} than global wherever that can be told"

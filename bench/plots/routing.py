@@ -158,9 +158,9 @@ def _rug(panel: Axes, ms: Values, chances: pd.DataFrame, looked: Mapping[str, Lo
     likely = chances.to_numpy(dtype=np.float64).argmax(axis=1)
     for place, name in enumerate(chances.columns):
         own = style.thin(np.sort(ms[(likely == place) & (ms < panel.get_xlim()[1])]))
-        panel.plot(own, np.full(len(own), -0.035), linestyle="none", marker="|", markersize=7,
-                   markeredgewidth=0.9, color=looked[name].color, alpha=0.7, clip_on=False,
-                   transform=panel.get_xaxis_transform(), rasterized=len(own) > 300)  # fmt: skip
+        style.marks(panel, own, -0.035, marker="|", markersize=7,
+                    markeredgewidth=0.9, color=looked[name].color, alpha=0.7, clip_on=False,
+                    transform=panel.get_xaxis_transform(), rasterized=len(own) > 300)  # fmt: skip
     panel.tick_params(axis="x", pad=9)
 
 

@@ -144,9 +144,8 @@ def _requests(
                    markeredgewidth=0, color=kind.color, alpha=0.75, rasterized=True)  # fmt: skip
     lost = _lost_times(df, found)[: style.MOST_POINTS]
     theme, above = style.on(panel), panel.get_xaxis_transform()
-    panel.plot(lost, [0.94] * len(lost), linestyle="none", marker="X", markersize=7,
-               color=theme.failed, markeredgecolor=theme.paper, transform=above,
-               zorder=8)  # fmt: skip
+    style.marks(panel, lost, 0.94, marker="X", markersize=7, color=theme.failed,
+                markeredgecolor=theme.paper, transform=above, zorder=8)  # fmt: skip
     label = (NETWORK if shown == "network" else FIRST_BYTE).replace(" (ms)", "\n(ms)")
     style.name_y(panel, label)
     name_time(panel)

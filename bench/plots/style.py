@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -31,6 +32,8 @@ from bench.units import format_ms
 TITLE, TEXT, SMALL, TINY = 13.5, 11.0, 9.5, 8.0
 MOST_POINTS = 2000
 LOG_RATIO = 5
+STRIP = 0.07
+"""The share of the width that belongs to failures, at the right edge."""
 
 Color = str | tuple[float, float, float, float]
 
@@ -287,14 +290,20 @@ def _luminance(color: Color) -> float:
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
-def failed_strip(ax: Axes, start: float, end: float, share: float) -> None:
+def marks(ax: Axes, xs: Values, ys: Values | float, **look: Any) -> None:
+    """Marks without a line. None at all gives no artist: an empty one would push the layout."""
+    if len(xs):
+        ax.plot(xs, np.broadcast_to(ys, len(xs)), linestyle="none", **look)
+
+
+def failed_strip(ax: Axes, start: float, end: float) -> None:
     """What lies beyond every time: a hatched strip at the right edge, from ``start`` to ``end``.
 
-    ``share`` is its part of the axes' width.
+    It is `STRIP` of the axes' width.
     """
     theme = on(ax)
     ax.axvspan(start, end, facecolor=theme.shade, edgecolor=theme.pale, hatch="///", zorder=0)
-    text = note(ax, "failed", (1 - share / 2, 0.04), ha="center", size=TEXT)
+    text = note(ax, "failed", (1 - STRIP / 2, 0.04), ha="center", size=TEXT)
     text.set(rotation=90, color=theme.failed)
 
 

@@ -10,13 +10,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.labels import name_curves
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
 from bench.stats.quantiles import Values, smallest_n
-
-STRIP = 0.07
-"""The share of the width that belongs to failures, at the right edge."""
 
 SINGLE = 5
 """So many of the slowest answers are drawn one by one: a curve through them would be invented."""
@@ -59,6 +57,8 @@ def _draw(ax: Axes, seen: View, answered: dict[str, Values]) -> None:
     _levels(ax)
     for name in sorted(seen.series, key=lambda name: name == GLOBAL):
         _curve(ax, seen, name, answered[name], edge)
+    known = {name: ms for name, ms in answered.items() if len(ms)}
+    name_curves(ax, seen, known, lambda y: 1 - y)
     order = {style.plain(f"{name}:"): place for place, name in enumerate(seen.series)}
     handles = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     handles.sort(key=lambda line: order[str(line.get_label()).split(" n =")[0]])
@@ -70,12 +70,12 @@ def _set_limits(ax: Axes, seen: View, answered: dict[str, Values]) -> float:
     everything = np.concatenate(list(answered.values()))
     left, right = max(float(everything.min()), 1e-3) * 0.9, float(everything.max()) * 1.1
     failures = any(map(seen.failures, seen.series))
-    end = left * (right / left) ** (1 / (1 - STRIP)) if failures else right
+    end = left * (right / left) ** (1 / (1 - style.STRIP)) if failures else right
     ax.set_xlim(left, end)
     ax.set_yscale("log")
     ax.set_ylim(0.7 / max(map(len, seen.series.values())), 1.15)
     if failures:
-        style.failed_strip(ax, right, end, STRIP)
+        style.failed_strip(ax, right, end)
     return right
 
 

@@ -155,12 +155,11 @@ def _curve(
     ends = np.minimum(np.where(np.isnan(high), top, high), top)
     strip.vlines(times[known], low[known], ends[known], color=kind.color, alpha=0.45, linewidth=1.1)
     beyond = np.array([(one.value_ms or 0) > top for one in found])
-    edge = np.full(int(beyond.sum()), 0.9 * top)
-    strip.plot(
+    style.marks(
+        strip,
         times[beyond],
-        edge,
+        0.9 * top,
         marker="^",
-        linestyle="none",
         markersize=6,
         color=kind.color,
         clip_on=False,
@@ -196,10 +195,10 @@ def _failures(strip: Axes, times: Values, line: Sequence[Point]) -> None:
     above = strip.get_xaxis_transform()
     shares = np.array([point.failures.share or 0.0 for point in line])
     some = shares > 0
-    strip.plot(
+    style.marks(
+        strip,
         times[some],
-        np.ones(int(some.sum())),
-        linestyle="none",
+        1.0,
         marker="x",
         markersize=5.5,
         markeredgewidth=1.7,

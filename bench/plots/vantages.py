@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots import style
-from bench.plots.heat import Cell, cell, heat_map
+from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum
@@ -43,12 +43,11 @@ def vantages(
         style.sentence(ax, f"No median from any vantage: {lost} of {len(seen.rows)} failed.")
         return figure
     names = list(seen.series)
-    about = f"endpoint; numbers: median {seen.label}; frame: smallest of its row"
-    heat_map(ax, list(found.values()), list(found), names, about, best_of_row=len(names) > 1)
+    heat_map(ax, list(found.values()), list(found), names, "endpoint", best_of_row=len(names) > 1)
     for tick, name in zip(ax.get_xticklabels(), names, strict=True):
         tick.set(color=seen.looks[name].color, fontweight="bold")
     lost = sum(map(seen.failures, seen.series))
-    method = f"medians, a failure counts as never answered; {lost} failed"
+    method = f"median {seen.label}, {shades(ax)}, frame: smallest of its row; {lost} failed"
     style.headline(ax, _finding(found, names), seen.subtitle(method), seen.simulated)
     return figure
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -43,6 +44,10 @@ class Settings:
     seed: int
     hosts: Hosts
     bind: str | None
+
+
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
+"""Variables that a simulator has no business with, the log of TLS keys among them."""
 
 
 class Fleet:
@@ -152,8 +157,7 @@ class Fleet:
 
 def _spawn(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bench.simulator", json.dumps(asdict(settings))]
-    # A simulator has no business with the real key.
-    environment = {name: value for name, value in os.environ.items() if name != "XAI_API_KEY"}
+    environment = {name: text for name, text in os.environ.items() if not _SECRET.search(name)}
     with (folder / _STDERR).open("wb") as stderr:
         # Its own session: the terminal's Ctrl-C must not reach it before the run has drained.
         return subprocess.Popen(  # noqa: S603 — our own module, no shell

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ _REMEDIES = {
     errno.EEXIST: "it exists already: a run never writes into another's folder; start a new run",
     errno.ENOENT: "it is not there: check the path, or whether the folder was removed meanwhile",
     errno.ENOTDIR: "part of the path is a file: choose another results folder",
+    errno.ELOOP: "it is a symbolic link: a run is written to in its own folder only",
     errno.EIO: "the disk reports an error: check it, and choose another results folder",
     errno.ENOLCK: "the file system cannot lock files: choose a results folder on a local disk",
     errno.EOPNOTSUPP: "the file system cannot lock files: choose a results folder on a local disk",
@@ -131,6 +133,22 @@ def save(path: Path, data: bytes) -> None:
         os.close(fd)
 
 
+def read(path: Path) -> bytes:
+    """All of a plain file. OSError, at once, for what would never end or is not there."""
+    fd = open_plain(path, os.O_RDONLY)
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """An existing plain file: not a pipe, which would wait for ever, nor a device."""
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a plain file")
+    return fd
+
+
 def lock(fd: int) -> None:
     """Takes the file for this writer alone, or raises BlockingIOError.
 
@@ -155,10 +173,11 @@ def wait_lock(fd: int) -> None:
 def open_locked(path: Path) -> int:
     """An existing file, open for appending, taken for this process alone; raises OSError."""
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        # Through a link, a repair would cut a file that is none of ours
+        fd = open_plain(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
         try:
             lock(fd)
-            if os.path.samestat(os.fstat(fd), path.stat()):
+            if os.path.samestat(os.fstat(fd), path.lstat()):
                 return fd
         except BaseException:
             os.close(fd)
@@ -170,7 +189,7 @@ def open_locked(path: Path) -> int:
 def locked(path: Path) -> bool:
     """Whether a living process holds the file. The system drops a lock when its holder dies."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_plain(path, os.O_RDONLY)
     except OSError:
         return False
     try:

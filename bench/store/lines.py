@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from bench.errors import StoreError
 from bench.model import COLUMNS, Sample
+from bench.store import disk
 
 Row = dict[str, Any]
 
@@ -164,7 +166,7 @@ class Scan:
 
 def scan(path: Path) -> Scan:
     """Reads every row that is whole, each ``seq`` once. Raises OSError only."""
-    with path.open("rb") as file:
+    with os.fdopen(disk.open_plain(path, os.O_RDONLY), "rb") as file:
         return scan_lines(file)
 
 

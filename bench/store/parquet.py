@@ -83,7 +83,7 @@ def verified(path: Path, record: dict[str, Any]) -> list[Row]:
     if not path.exists():
         raise StoreError(f"{path} is missing.")
     with disk.explained(f"read {path}"):
-        data = path.read_bytes()
+        data = disk.read(path)
     if hashlib.sha256(data).hexdigest() != record.get("sha256"):
         raise StoreError(f"{path} is damaged: it is not the file that was written.")
     rows = read(path)

@@ -42,7 +42,7 @@ def read(folder: Path) -> tuple[dict[str, Any], bool]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes().decode())
+        content = json.loads(disk.read(path).decode())
     except OSError as error:
         raise StoreError(
             f"Could not read {path}: {disk.reason(error)}. {_rows_remedy(path)}"

@@ -22,7 +22,7 @@ def read(folder: Path) -> tuple[str, ...]:
     """The tags of a run, sorted; empty without a file. StoreError for a file that is not one."""
     path = folder / NAME
     try:
-        with path.open("rb") as file:
+        with os.fdopen(disk.open_plain(path, os.O_RDONLY), "rb") as file:
             content = json.loads(file.read(_MAX_BYTES).decode())
     except FileNotFoundError:
         return ()
