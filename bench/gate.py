@@ -114,13 +114,14 @@ class Candidate:
         return _plan(self.runs[-1]) if self.runs else None
 
 
-def find_candidate(history: Path, run: str | None = None) -> Candidate:
+def find_candidate(history: str | Path, run: str | None = None) -> Candidate:
     """The run to judge, with the comparable batches before it.
 
     ``run`` is a batch or run in ``history``, any path that `bench.load` reads, or None for the
     newest. Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has,
     and StoreError when rows cannot be read.
     """
+    history = Path(history)
     known = stored(history)
     if run is not None and (found := _elsewhere(known, Path(run))) is not None:
         return _candidate(found, _before(known, found))

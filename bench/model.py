@@ -308,6 +308,16 @@ class Run:
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
 
+    def _repr_html_(self) -> str:
+        from bench.html import card, table  # words of HTML only where they are shown
+
+        asked = [[e.name, e.region or "routes by itself", e.url] for e in self.endpoints]
+        unfit = [[c.endpoint, c.outcome, c.detail] for c in self.preflight if c.outcome != "ok"]
+        sentence = f"{self.run_id}: {self.scheduled} requests of {self.provider}"
+        state = f"{self.status}, {'simulated' if self.simulated else 'real'}, from {self.vantage}"
+        left_out = table(("left out", "why", "detail"), unfit, names=3) if unfit else ""
+        return card(state, sentence, table(("endpoint", "region", "url"), asked, names=3), left_out)
+
 
 @dataclass(frozen=True, slots=True)
 class Caution:

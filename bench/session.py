@@ -19,14 +19,17 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench import notebook
 from bench.admission import Admission
 from bench.arms import variants
 from bench.budget import Budget
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
-from bench.errors import FleetError
+from bench.errors import FleetError, RegionbenchError
+from bench.html import paragraph
 from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
+from bench.notebook import Watcher
 from bench.plan import plan_sha256
 from bench.prepare import FLEET, Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
@@ -61,8 +64,16 @@ class Finished:
 
         return load(self.folder)
 
+    def _repr_html_(self) -> str:
+        """What came of it; what is not known of a folder that is gone is left out."""
+        try:
+            from bench.stats import summarise
 
-Watcher = Callable[[Sample], None]
+            found = summarise(self.frame())._repr_html_()
+        except RegionbenchError as error:
+            found = paragraph(error)
+        why = f", {self.reason}" if self.reason else ""
+        return f"{found}{paragraph(f'{self.status}{why}: {self.folder}')}"
 
 
 def execute(
@@ -136,10 +147,14 @@ def run(
 
     Without a plan: the default one. Needs the provider's key in the environment, or
     ``make_plan(catalogue="fleet")``, which starts a local fleet and needs nothing.
+    ``watch`` is given each sample, between two requests. Without it a Jupyter notebook shows the
+    progress, and nothing else does. To interrupt keeps what was measured, as ``interrupted``.
     """
     plan, where = plan or Plan(), where or Where()
     with open_catalogue(plan, where) as catalogue:
-        return execute(prepare(plan, catalogue, where), where, watch=watch)
+        prepared = prepare(plan, catalogue, where)
+        with notebook.progress(prepared, watch) as seen:
+            return execute(prepared, where, watch=seen)
 
 
 def bench_for(prepared: Prepared, run_id: str) -> Bench:
@@ -251,7 +266,8 @@ def _clock(stop: Stop, where: Where) -> Iterator[None]:
 
 @contextmanager
 def draining(end: Callable[[], object]) -> Iterator[None]:
-    """Call ``end`` on the first SIGINT or SIGTERM, leave at once on the second."""
+    """Call ``end`` on the first SIGINT or SIGTERM, leave at once on the second: the process, or in
+    a notebook, which holds a person's other work, the measurement."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -259,6 +275,8 @@ def draining(end: Callable[[], object]) -> Iterator[None]:
     told: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
+        if told and notebook.inside():
+            raise KeyboardInterrupt
         if told:
             os._exit(128 + number)
         told.append(number)

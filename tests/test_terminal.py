@@ -23,12 +23,12 @@ from bench.catalogue import load_catalogue
 from bench.cli.consent import FREE_HAND_USD, agree_on_cost
 from bench.cli.letters import knows_every_letter
 from bench.cli.progress import progress, sparkline, table
-from bench.cli.tally import RECENT, Tally
 from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.prepare import Prepared, Where, prepare
 from bench.session import execute
 from bench.simulator import Fleet
+from bench.tally import RECENT, Tally
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -195,7 +195,7 @@ def _places(finished: Finished, report: bool) -> list[str]:
 def _promises(plan: Plan, df: pd.DataFrame) -> list[str]:
     """The plan's objectives with what was observed."""
     from bench.objective import parse_objective
-    from bench.report.verdict import words
+    from bench.stats import verdict_words as words
     from bench.stats.objectives import judge_objectives
 
     verdict = judge_objectives(df, [parse_objective(text) for text in plan.objectives])

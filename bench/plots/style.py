@@ -23,6 +23,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from bench.plots.picture import Picture
 from bench.plots.theme import THEMES, Theme, ThemeName, themed
 from bench.stats import quantile
 from bench.stats.quantiles import Values
@@ -45,7 +46,7 @@ def axes(
 
     The paper is how a figure carries its theme: `on` reads it back.
     """
-    figure = figure_of(ax) if ax else Figure((width, height), layout="constrained", dpi=110)
+    figure = figure_of(ax) if ax else Picture((width, height), layout="constrained", dpi=110)
     ax = ax or figure.add_subplot()
     for surface in (figure, ax):
         surface.set_facecolor(themed(theme).paper)

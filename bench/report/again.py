@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from bench.report.words import clean
+from bench.words import clean
 
 FILE = "plan.toml"
 _ANY_IP = "any"

@@ -7,16 +7,12 @@ from collections.abc import Sequence
 from html import escape as _escape
 from typing import Any
 
-from bench.report import words
+from bench import words
+from bench.html import escape as escape  # one escape for page and cards
 from bench.report.document import Document, at
 
 FEWEST_TO_SORT = 3
 """Two rows are in order, whatever the order."""
-
-
-def escape(text: object) -> str:
-    """Text that HTML shows as it is, in text and in attributes."""
-    return _escape(words.clean(text), quote=True)
 
 
 def command(line: str) -> str:

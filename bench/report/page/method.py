@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from bench.report import words
+from bench import words
 from bench.report.again import FILE
 from bench.report.document import Document
 from bench.report.page.markup import command, data, details, escape, number, table, verbatim

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import words
 from bench.plots.phases import SEGMENTS, typical
 from bench.plots.view import View, view
-from bench.report import words
 from bench.report.document import Document
 from bench.report.page.markup import data, escape, table
 from bench.stats import quantile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bench.report import words
+from bench import words
 from bench.report.again import FILE
 from bench.report.document import Document, metric_label, title
 from bench.report.page.markup import command, data, escape, number, section, span

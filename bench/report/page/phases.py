@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.report import words
+from bench import words
 from bench.report.document import Document, strata, title
 from bench.report.page.markup import data, details, escape, table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.report import words
+from bench import words
 from bench.report.document import Document
 from bench.report.page.markup import command, data, ends, escape, table
 
