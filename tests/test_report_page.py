@@ -16,6 +16,7 @@ from bench.report.page.chosen import chosen
 from bench.report.page.numbers import numbers_of
 from bench.report.page.style import CSS
 from bench.stats import summarise
+from bench.stats.routing import route
 from tests.report_kit import ODD, render
 from tests.synthetic import MEDIANS_MS, START, rows, run
 
@@ -55,7 +56,7 @@ def test_the_tail_is_drawn_where_it_is_known() -> None:
 def test_every_figure_of_every_frame_has_its_numbers(odd: str) -> None:
     """Rows as wide as their columns, numbers or nothing, whatever the frame; none raises."""
     frame = tidy(ODD[odd], [run()])
-    doc = with_routing(document(summarise(frame), [run()]), frame)
+    doc = with_routing(document(summarise(frame), [run()]), frame, route(frame))
     names = (*chosen(doc, frame)["distribution"], "tail", "timeline", "hours", "vantages", "phases")
     for found in numbers_of(doc, frame, names).values():
         for row in found["rows"]:

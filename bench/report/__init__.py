@@ -14,6 +14,7 @@ from bench.errors import StoreError
 from bench.report import markdown, terminal
 from bench.report.document import Document, Runs, document, with_routing
 from bench.stats import Summary, summarise
+from bench.stats.routing import route
 from bench.stats.strata import runs_of
 
 
@@ -21,7 +22,8 @@ def html(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
     """One self-contained page with figures; the same rows give the same bytes."""
     from bench.report import page  # draws: matplotlib stays behind this door
 
-    return page.render(with_routing(document(summary, runs), df), df)
+    answer = route(df)
+    return page.render(with_routing(document(summary, runs), df, answer), df, answer)
 
 
 def md(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
@@ -36,7 +38,7 @@ def text(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
 
 def json(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
     """One JSON document, without NaN or infinity."""
-    found = with_routing(document(summary, runs), df)
+    found = with_routing(document(summary, runs), df, route(df))
     return _json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -13,7 +13,7 @@ from bench.report import again
 from bench.report.mends import mend
 from bench.stats import METRICS, Summary, answer
 from bench.stats.encode import plain
-from bench.stats.routing import route
+from bench.stats.routing import Routing
 from bench.stats.spillover import spillover
 
 _ELSEWHERE = ("messages", "objectives", "batch")
@@ -41,14 +41,13 @@ def document(summary: Summary, runs: Runs) -> Document:
     }
 
 
-def with_routing(doc: Document, df: pd.DataFrame) -> Document:
+def with_routing(doc: Document, df: pd.DataFrame, answer: Routing) -> Document:
     """The document and what only rows can tell: ``routing`` and its ``spillover`` in time.
 
-    It takes seconds on a long run, which not every output has a use for.
+    ``answer`` takes seconds on a long run, which not every output has a use for.
     """
-    found = route(df)
-    spilled = spillover(df, found)
-    return {**doc, "routing": plain(found.to_dict()), "spillover": plain(spilled.to_dict())}
+    spilled = spillover(df, answer)
+    return {**doc, "routing": plain(answer.to_dict()), "spillover": plain(spilled.to_dict())}
 
 
 def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

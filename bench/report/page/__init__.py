@@ -21,13 +21,14 @@ from bench.report.page.phases import medians
 from bench.report.page.ranked import ranked
 from bench.report.page.routing import routing
 from bench.report.page.shell import page
+from bench.stats.routing import Routing
 
 
-def render(doc: Document, df: pd.DataFrame) -> str:
-    """The whole page, in the order in which a reader needs it."""
+def render(doc: Document, df: pd.DataFrame, answer: Routing) -> str:
+    """The whole page, in the order in which a reader needs it; ``answer`` is the rows' routing."""
     plots = chosen(doc, df)
     doc = {**doc, "figures": numbers_of(doc, df, [*chain(*plots.values())])}
-    drawn = {chapter: pictures(doc, df, names) for chapter, names in plots.items()}
+    drawn = {chapter: pictures(doc, df, names, answer) for chapter, names in plots.items()}
     chapters = {
         "ranking": ("Ranking", ranked(doc)),
         "distribution": ("Distribution", drawn["distribution"]),

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from bench.plots import PLOTS, finding, to_png, to_svg
+from bench.plots import PLOTS, finding, is_empty, to_png, to_svg
+from bench.plots.view import view
 from bench.report.document import Document
 from bench.report.page.markup import details, escape
 from bench.report.page.numbers import numbers_table
+from bench.stats.routing import Routing
 
 VECTOR = frozenset({"ecdf"})
 """Figures of few lines are vectors; where every request is a mark, pixels take less room."""
@@ -28,21 +30,26 @@ _PATH = re.compile(r' d="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d)\d+")
 
 
-def pictures(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
+def pictures(
+    doc: Document, df: pd.DataFrame, names: Sequence[str], answer: Routing
+) -> Iterator[str]:
     """The named plots, in order; one that has nothing to draw is the sentence that says why."""
     for name in names:
-        light = PLOTS[name](df, theme="light")
-        if _only_words(light):
+        known = _known(name, df, answer)
+        light = PLOTS[name](df, theme="light", **known)
+        if is_empty(light):
             yield f"<p>{escape(finding(light))}</p>"
             continue
-        picture = _picture(light, PLOTS[name](df, theme="dark"), name in VECTOR)
+        picture = _picture(light, PLOTS[name](df, theme="dark", **known), name in VECTOR)
         numbers = details("Numbers of this figure", numbers_table(doc, name))
         yield f"<figure>{picture}{numbers}</figure>"
 
 
-def _only_words(figure: Any) -> bool:
-    """Whether a plot gave up its axes to say why there is nothing to draw."""
-    return not any(axes.axison or axes.child_axes for axes in figure.axes)
+def _known(name: str, df: pd.DataFrame, answer: Routing) -> dict[str, Any]:
+    """What spares a plot the fit of the routing, which takes longer than the drawing."""
+    seen = view(df) if name == "timeline" else None
+    same = seen is not None and seen.stratum == answer.stratum
+    return {"answer": answer} if same or name in ("routing", "spillover") else {}
 
 
 def _picture(light: Any, dark: Any, vector: bool) -> str:
