@@ -16,11 +16,11 @@ from bench.html import paragraph, table
 from bench.model import Sample
 from bench.prepare import Prepared
 from bench.tally import Tally
-from bench.units import NS_PER_MS, NS_PER_S, format_ms
+from bench.units import NS_PER_S, format_ms
 from bench.wire.clock import now_ns
 from bench.words import UNKNOWN
 
-REDRAW_NS = 250 * NS_PER_MS
+REDRAW_NS = NS_PER_S
 """Each drawing is a message that the kernel's own threads send while the next request is under
 way, so they are few."""
 
