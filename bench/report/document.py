@@ -67,9 +67,14 @@ def _about(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at(doc: Document, key: str) -> Any:
-    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``."""
+    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``.
+
+    Its last name may hold dots itself, as what a damaged row calls its outcome.
+    """
     value: Any = doc
-    for part in key.split("."):
+    while key:
+        whole = isinstance(value, Mapping) and key in value
+        part, _, key = (key, "", "") if whole else key.partition(".")
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
 

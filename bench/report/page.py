@@ -65,7 +65,7 @@ def _page(doc: Document, body: str) -> str:
 
 def embedded(doc: Document) -> str:
     """The document as JSON that cannot end its script element."""
-    text = json.dumps(doc, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(doc, allow_nan=False, separators=(",", ":"))
     for char in _JSON_UNSAFE:
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
