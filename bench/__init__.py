@@ -9,7 +9,8 @@
 In a notebook:
 
     >>> import bench
-    >>> df = bench.load("results")                  # one row per request
+    >>> df = bench.load_example("regions")          # recorded, to look around
+    >>> df = bench.load("results")                  # yours: one row per request
     >>> bench.summarise(df)                         # per endpoint, with intervals
     >>> bench.plots.ecdf(df)                        # a matplotlib Figure
     >>> bench.route(df).words()                     # where global sends requests
@@ -28,22 +29,28 @@ if TYPE_CHECKING:
     from bench import plots, report
     from bench.choice import Choice, decide_stored, explain
     from bench.choosing import Chosen, choose
+    from bench.comparing import Comparison, compare_stored
     from bench.errors import RegionbenchError
+    from bench.examples import load_example
+    from bench.gate import find_candidate, judge
     from bench.loading import load
     from bench.model import COLUMNS, Endpoint, Plan, Run, Sample
     from bench.plan import make_plan, read_plan
     from bench.prepare import Where
     from bench.session import Finished, run
     from bench.stats import Summary, summarise
+    from bench.stats.baseline import judge_newest
     from bench.stats.race import RaceRules
     from bench.stats.race_verdict import RaceVerdict
     from bench.stats.routing import Routing, route
     from bench.stats.spillover import Spillover, spillover
+    from bench.stats.verdict import Verdict
 
 _HOME = {
     "COLUMNS": "bench.model",
     "Choice": "bench.choice",
     "Chosen": "bench.choosing",
+    "Comparison": "bench.comparing",
     "Endpoint": "bench.model",
     "Finished": "bench.session",
     "Plan": "bench.model",
@@ -55,11 +62,17 @@ _HOME = {
     "Sample": "bench.model",
     "Spillover": "bench.stats.spillover",
     "Summary": "bench.stats",
+    "Verdict": "bench.stats.verdict",
     "Where": "bench.prepare",
     "choose": "bench.choosing",
+    "compare_stored": "bench.comparing",
     "decide_stored": "bench.choice",
     "explain": "bench.choice",
+    "find_candidate": "bench.gate",
+    "judge": "bench.gate",
+    "judge_newest": "bench.stats.baseline",
     "load": "bench.loading",
+    "load_example": "bench.examples",
     "make_plan": "bench.plan",
     "plots": "bench.plots",
     "read_plan": "bench.plan",
@@ -74,6 +87,7 @@ __all__ = [
     "COLUMNS",
     "Choice",
     "Chosen",
+    "Comparison",
     "Endpoint",
     "Finished",
     "Plan",
@@ -85,11 +99,17 @@ __all__ = [
     "Sample",
     "Spillover",
     "Summary",
+    "Verdict",
     "Where",
     "choose",
+    "compare_stored",
     "decide_stored",
     "explain",
+    "find_candidate",
+    "judge",
+    "judge_newest",
     "load",
+    "load_example",
     "make_plan",
     "plots",
     "read_plan",

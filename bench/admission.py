@@ -5,13 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from bench.budget import Budget, Limits
+from bench.budget import Budget, Limits, Word
 from bench.manners import Manners
 from bench.model import Reply, Trial
 
 _PATIENCE_S = 0.05
 """How often a worker that waits for another's request to end looks whether all is over."""
+
+
+class Books(Protocol):
+    """What `bench.budget.Budget` does."""
+
+    def ask(self, trial: Trial) -> Word:
+        """Whether it may start."""
+
+    def start(self, trial: Trial) -> None:
+        """It is on its way."""
+
+    def end(self, trial: Trial, reply: Reply, cost_usd: float | None) -> None:
+        """It is over."""
+
+    def forget(self, trial: Trial) -> None:
+        """It was not sent after all."""
+
+    def reason(self) -> str:
+        """Why nothing more may start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +45,7 @@ class Leave:
 class Admission:
     """Safe for several threads; `admit` waits while what is in flight could use up the budget."""
 
-    def __init__(self, budget: Budget, manners: Manners) -> None:
+    def __init__(self, budget: Books, manners: Manners) -> None:
         self._budget = budget
         self._manners = manners
         self._ended = threading.Condition()

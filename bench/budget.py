@@ -47,6 +47,12 @@ class Budget:
         self._factor = 1.0
         self._in_flight: dict[int, float] = {}
 
+    def fresh(self) -> Budget:
+        """The same limits with nothing spent; what was learned of prices stays."""
+        found = Budget(self.limits, self._worst_usd)
+        found._factor = self._factor
+        return found
+
     def ask(self, trial: Trial) -> Word:
         """Whether it may start: now, perhaps when another request has ended, or never."""
         limits = self.limits

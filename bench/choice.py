@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import html
 from bench.errors import NotEnoughData
 from bench.model import GLOBAL, Endpoint
 from bench.snippets import snippets
@@ -45,6 +46,11 @@ class Choice:
             "facts": list(self.facts),
             "configuration": dict(self.configuration),
         }
+
+    def _repr_html_(self) -> str:
+        lines = [[client, line] for client, line in self.configuration.items()]
+        paste = html.table(("client", "to paste"), lines, names=2) if lines else ""
+        return html.card(self.kind, self.sentence, html.listed(self.facts), paste)
 
 
 def decide_stored(df: pd.DataFrame, rules: RaceRules) -> RaceVerdict:

@@ -7,11 +7,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bench import notebook
 from bench.choice import Choice, explain
 from bench.errors import PlanError
 from bench.model import ASKING, Plan, Sample, Trial
+from bench.notebook import Watcher
 from bench.prepare import Prepared, Where, open_catalogue, prepare
-from bench.session import Finished, Watcher, execute
+from bench.session import Finished, execute
 from bench.stats import METRICS, main_metric
 from bench.stats.metrics import NOBODYS_FAULT
 from bench.stats.race import Race, RaceRules
@@ -126,6 +128,9 @@ class Chosen:
     verdict: RaceVerdict
     choice: Choice
 
+    def _repr_html_(self) -> str:
+        return self.choice._repr_html_()
+
 
 def choose(
     plan: Plan | None = None,
@@ -143,5 +148,7 @@ def choose(
     rules = replace(rules or RaceRules(), timeout_ms=plan.timeout_s * 1000)
     plan = replace(plan, rounds=rules.cap)
     with open_catalogue(plan, where) as catalogue:
-        finished, verdict = contend(prepare(plan, catalogue, where), where, rules, watch)
+        prepared = prepare(plan, catalogue, where)
+        with notebook.progress(prepared, watch, at_most=True) as seen:
+            finished, verdict = contend(prepared, where, rules, seen)
     return Chosen(finished, verdict, explain(verdict, finished.frame(), rules))

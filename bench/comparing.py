@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from bench.catalogue import Catalogue
 from bench.clients import CLIENTS
 from bench.errors import UsageError
+from bench.html import card
 from bench.model import Arm, Plan
-from bench.report.verdict import words
-from bench.report.words import clean
+from bench.stats import verdict_words as words
+from bench.stats.cards import judged
 from bench.stats.compare import compare, compare_runs
 from bench.stats.strata import runs_of, stratify
 from bench.stats.variants import By
 from bench.stats.verdict import Judged, Verdict
+from bench.words import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,9 @@ class Comparison:
         told = {"by": self.by, "state": self.state, "sentence": self.sentence}
         better = replace(self.verdict, judged=self.better).to_dict()["judged"]
         return {"schema_version": 1, **told, "verdict": self.verdict.to_dict(), "better": better}
+
+    def _repr_html_(self) -> str:
+        return card(self.state, self.sentence, *judged(self.verdict))
 
 
 def names_in(df: pd.DataFrame) -> Names:

@@ -114,13 +114,14 @@ class Candidate:
         return _plan(self.runs[-1]) if self.runs else None
 
 
-def find_candidate(history: Path, run: str | None = None) -> Candidate:
+def find_candidate(history: str | Path, run: str | None = None) -> Candidate:
     """The run to judge, with the comparable batches before it.
 
     ``run`` is a batch or run in ``history``, any path that `bench.load` reads, or None for the
     newest. Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has,
     and StoreError when rows cannot be read.
     """
+    history = Path(history)
     known = stored(history)
     if run is not None and (found := _elsewhere(known, Path(run))) is not None:
         return _candidate(found, _before(known, found))
@@ -189,9 +190,18 @@ def incomparable(past: Stored, run: Mapping[str, Any]) -> str:
     for name in ("vantage", "provider"):
         if past.run.get(name) != run.get(name):
             return f"another {name}: {past.run.get(name)}"
+    if (every_s := _every_s(past.run)) != _every_s(run):
+        return f"watched every {every_s:g} s" if every_s else "not of a watch"
     before, now = _plan(past.run), _plan(run)
     changed = [name for name in _SAME_PLAN if getattr(before, name, 0) != getattr(now, name, 0)]
     return f"another plan: {', '.join(changed)} changed" if changed else ""
+
+
+def _every_s(run: Mapping[str, Any]) -> float | None:
+    """How far apart its rounds were, by a watch: kept connections rested meanwhile."""
+    watch = run.get("watch")
+    every_s = watch.get("every_s") if isinstance(watch, Mapping) else None
+    return float(every_s) if isinstance(every_s, int | float) else None
 
 
 def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:

@@ -60,7 +60,7 @@ def read(path: Path) -> list[StoredRun]:
     reader = foreign.reader_of(path)
     if reader is not None:
         return [reader.read(path)]
-    if path.suffix == ".json" and path.is_file() and not is_run(path.parent):
+    if path.suffix in (".json", ".txt") and path.is_file() and not is_run(path.parent):
         tools = ", ".join(foreign.READERS)
         raise StoreError(
             f"{path} is of no tool that can be read: give a file of {tools}, or a run."

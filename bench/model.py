@@ -61,6 +61,10 @@ PAUSED = "paused"
 """The flag of a row whose request waited because its endpoint had said 429. The wait is in no time
 of the row."""
 
+GAP = "gap"
+"""The flag of a row in whose midst this machine slept or the process was stopped: its times would
+be the silence's. Its outcome is ``cancelled``."""
+
 PHASES = ("dns", "tcp", "tls", "send", "ttfb", "body")
 """The parts of a request in order; ``failed_phase`` is one of them."""
 
@@ -277,7 +281,8 @@ class Run:
 
     ``model`` is the one that every request asks for, None where there is no such one; ``models``
     has that of each arm, and is empty without arms. ``reason`` says why a run was stopped,
-    ``before`` what was true of its parts before it was resumed.
+    ``before`` what was true of its parts before it was resumed. ``watch`` is what only a run of a
+    watch has: every how many seconds a round was asked for, and the gaps between its rounds.
     """
 
     run_id: str
@@ -299,8 +304,19 @@ class Run:
     status: str = "running"
     reason: str | None = None
     before: tuple[Mapping[str, Any], ...] = ()
+    watch: Mapping[str, Any] | None = None
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
+
+    def _repr_html_(self) -> str:
+        from bench.html import card, table  # words of HTML only where they are shown
+
+        asked = [[e.name, e.region or "routes by itself", e.url] for e in self.endpoints]
+        unfit = [[c.endpoint, c.outcome, c.detail] for c in self.preflight if c.outcome != "ok"]
+        sentence = f"{self.run_id}: {self.scheduled} requests of {self.provider}"
+        state = f"{self.status}, {'simulated' if self.simulated else 'real'}, from {self.vantage}"
+        left_out = table(("left out", "why", "detail"), unfit, names=3) if unfit else ""
+        return card(state, sentence, table(("endpoint", "region", "url"), asked, names=3), left_out)
 
 
 @dataclass(frozen=True, slots=True)

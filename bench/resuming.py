@@ -63,6 +63,10 @@ def read_rest(folder: Path, given: Plan | None = None) -> Rest:
         raise StoreError(f"{folder} is still running: wait for it, or stop it first.")
     if run["status"] == "complete":
         raise UsageError(f"{folder} is complete: there is nothing to resume; start a new run.")
+    if run.get("watch"):
+        raise UsageError(
+            f"{folder} is a part of a watch: `regionbench watch` goes on in a new one."
+        )
     plan = _plan(folder, run)
     if given is not None and plan_sha256(given) != run["plan_sha256"]:
         names = (f.name for f in fields(Plan) if getattr(given, f.name) != getattr(plan, f.name))

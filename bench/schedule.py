@@ -14,21 +14,22 @@ _T = TypeVar("_T")
 _Stratum = tuple[Kind, Connection, str, str | None]
 
 
-def schedule(plan: Plan, endpoints: Sequence[str]) -> Iterator[Trial]:
+def schedule(plan: Plan, endpoints: Sequence[str], first: int = 0) -> Iterator[Trial]:
     """Every request of the plan: rounds outside, strata inside, each endpoint once in each.
 
     An arm is a stratum, so all arms are asked in every round. The order of strata and of endpoints
     is drawn per round from ``plan.seed``, so that nothing that drifts or repeats can favour one.
     Warm-up rounds come first and are flagged, as many for each worker, since each has connections
-    of its own. With ``plan.rate`` measured request number i is due i / rate seconds after the
+    of its own. ``first`` is the first round's number, for who has had others before. With
+    ``plan.rate`` measured request number i is due i / rate seconds after the
     warming up.
     """
     warmups = plan.warmup_rounds * plan.concurrency
     measured = itertools.count()
     for seq, (round_number, endpoint, (kind, connection, client, arm)) in enumerate(
-        _ordered(plan, endpoints, warmups + plan.rounds)
+        _ordered(plan, endpoints, range(first, first + warmups + plan.rounds))
     ):
-        warmup = round_number < warmups
+        warmup = round_number < first + warmups
         yield Trial(
             seq=seq,
             round=round_number,
@@ -38,15 +39,15 @@ def schedule(plan: Plan, endpoints: Sequence[str]) -> Iterator[Trial]:
             client=client,
             warmup=warmup,
             due_ns=None if warmup or plan.rate is None else _due_ns(next(measured), plan.rate),
-            worker=round_number % plan.concurrency if warmup else None,
+            worker=(round_number - first) % plan.concurrency if warmup else None,
             arm=arm,
         )
 
 
 def _ordered(
-    plan: Plan, endpoints: Sequence[str], rounds: int
+    plan: Plan, endpoints: Sequence[str], rounds: range
 ) -> Iterator[tuple[int, str, _Stratum]]:
-    for round_number in range(rounds):
+    for round_number in rounds:
         for stratum in _shuffled(_strata(plan), plan.seed, round_number, "strata"):
             seed = (plan.seed, round_number, *filter(None, stratum))
             for endpoint in _shuffled(endpoints, *seed):

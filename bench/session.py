@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,16 +19,19 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bench import notebook
 from bench.admission import Admission
 from bench.arms import variants
 from bench.budget import Budget
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
-from bench.errors import FleetError
+from bench.errors import FleetError, RegionbenchError
+from bench.html import paragraph
 from bench.manners import Manners
 from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
+from bench.notebook import Watcher
 from bench.plan import plan_sha256
-from bench.prepare import Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.prepare import FLEET, Prepared, Where, open_catalogue, prepare, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
 from bench.resuming import Rest
@@ -61,8 +64,16 @@ class Finished:
 
         return load(self.folder)
 
+    def _repr_html_(self) -> str:
+        """What came of it; what is not known of a folder that is gone is left out."""
+        try:
+            from bench.stats import summarise
 
-Watcher = Callable[[Sample], None]
+            found = summarise(self.frame())._repr_html_()
+        except RegionbenchError as error:
+            found = paragraph(error)
+        why = f", {self.reason}" if self.reason else ""
+        return f"{found}{paragraph(f'{self.status}{why}: {self.folder}')}"
 
 
 def execute(
@@ -87,25 +98,20 @@ def execute(
     run, writer, planned = _begin(prepared, where, rest)
     bench = bench_for(prepared, run.run_id)
     door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
-    with writer, _signals(stop), _clock(stop, where):
+    with writer, draining(stop.now), _clock(stop, where):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
-        try:
-            _store(samples, writer, watch)
-        except BaseException:
-            samples.close()
-            writer.finish("stopped", finished_at=utc_text())
-            raise
-        status = stop.status
-        known = {} if trials is None else {"scheduled": writer.rows}
-        writer.finish(status, finished_at=utc_text(), reason=stop.reason, **known)
-    return Finished(writer.folder, status, run, stop.reason)
+        record(samples, writer, watch)
+        known: dict[str, Any] = {} if trials is None else {"scheduled": writer.rows}
+        writer.finish(stop.status, finished_at=utc_text(), reason=stop.reason, **known)
+    return Finished(writer.folder, stop.status, run, stop.reason)
 
 
 def _begin(
     prepared: Prepared, where: Where, rest: Rest | None
 ) -> tuple[Run, RunWriter, Iterable[Trial]]:
     """The run's folder, ours alone, and what is to be asked."""
-    run = describe(prepared, _calibration() if where.calibrate else None)
+    profile = where.profile if prepared.plan.catalogue == FLEET else None
+    run = describe(prepared, host_calibration() if where.calibrate else None, profile)
     if rest is None:
         planned = schedule(prepared.plan, [endpoint.name for endpoint in prepared.endpoints])
         return run, RunWriter.create(where.results, run), planned
@@ -119,12 +125,19 @@ def _begin(
         raise
 
 
-def _store(samples: Iterable[Sample], writer: RunWriter, watch: Watcher | None) -> None:
-    for sample in samples:
-        writer.append(sample)
-        if watch is not None:
-            watch(sample)
-        writer.sync_if_due()
+def record(samples: Generator[Sample], writer: RunWriter, watch: Watcher | None) -> None:
+    """Store each sample as it comes, and show it to ``watch``. What ends this early, a StoreError
+    among it, finishes the run as stopped and is raised."""
+    try:
+        for sample in samples:
+            writer.append(sample)
+            if watch is not None:
+                watch(sample)
+            writer.sync_if_due()
+    except BaseException:
+        samples.close()
+        writer.finish("stopped", finished_at=utc_text())
+        raise
 
 
 def run(
@@ -134,10 +147,14 @@ def run(
 
     Without a plan: the default one. Needs the provider's key in the environment, or
     ``make_plan(catalogue="fleet")``, which starts a local fleet and needs nothing.
+    ``watch`` is given each sample, between two requests. Without it a Jupyter notebook shows the
+    progress, and nothing else does. To interrupt keeps what was measured, as ``interrupted``.
     """
     plan, where = plan or Plan(), where or Where()
     with open_catalogue(plan, where) as catalogue:
-        return execute(prepare(plan, catalogue, where), where, watch=watch)
+        prepared = prepare(plan, catalogue, where)
+        with notebook.progress(prepared, watch) as seen:
+            return execute(prepared, where, watch=seen)
 
 
 def bench_for(prepared: Prepared, run_id: str) -> Bench:
@@ -174,7 +191,7 @@ def bench_for(prepared: Prepared, run_id: str) -> Bench:
     )
 
 
-def _calibration() -> dict[str, Any] | None:
+def host_calibration() -> dict[str, Any] | None:
     """What the doctor says of this host; nothing where it cannot start its fleet."""
     try:
         return calibrate(CALIBRATING_REQUESTS).to_dict()
@@ -182,7 +199,9 @@ def _calibration() -> dict[str, Any] | None:
         return None
 
 
-def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> Run:
+def describe(
+    prepared: Prepared, calibration: dict[str, Any] | None = None, profile: str | None = None
+) -> Run:
     """The run that is about to begin, under a name of its own."""
     started_at = utc_text()
     stamp = started_at[:19].replace("-", "").replace(":", "")
@@ -201,7 +220,7 @@ def describe(prepared: Prepared, calibration: dict[str, Any] | None = None) -> R
         started_at=started_at,
         versions=_versions(),
         clock=clock_facts(),
-        platform=_platform(prepared.settings),
+        platform=_platform(prepared.settings) | {"profile": profile},
         calibration=calibration,
     )
 
@@ -246,8 +265,9 @@ def _clock(stop: Stop, where: Where) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """Drain on the first SIGINT or SIGTERM, leave at once on the second."""
+def draining(end: Callable[[], object]) -> Iterator[None]:
+    """Call ``end`` on the first SIGINT or SIGTERM, leave at once on the second: the process, or in
+    a notebook, which holds a person's other work, the measurement."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -255,10 +275,12 @@ def _signals(stop: Stop) -> Iterator[None]:
     told: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
+        if told and notebook.inside():
+            raise KeyboardInterrupt
         if told:
             os._exit(128 + number)
         told.append(number)
-        stop.now()
+        end()
 
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = {kind: signal.signal(kind, on_signal) for kind in kinds}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +19,8 @@ from bench.prepare import Where, open_catalogue, prepare
 from bench.simulator import Fleet
 from bench.snippets import snippets
 from bench.stats.race import RaceRules
+from tests.door import call
 from tests.synthetic import MEDIANS_MS, rows, run
-
-
-def call(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bench",
-            *words,
-            *(["--no-calibrate"] if "--catalogue" in words else []),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
 
 
 def sample(trial: Any, ms: float, outcome: str = "ok") -> Sample:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,20 +11,7 @@ import pytest
 
 from bench.cli import COMMANDS
 from bench.simulator import Fleet
-
-
-def call(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    if words[:1] == ("run",):
-        words = (*words, "--no-calibrate")  # tests/test_routes.py calibrates
-    clean = {name: value for name, value in os.environ.items() if name != "XAI_API_KEY"}
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *words],
-        capture_output=True,
-        text=True,
-        env=clean | env,
-        check=False,
-        timeout=90,
-    )
+from tests.door import call
 
 
 def test_help_names_every_command_and_each_has_help_of_its_own() -> None:
@@ -191,7 +177,8 @@ def test_plot_draws_a_file(fleet: Fleet, tmp_path: Path) -> None:
 
 def test_simulate_prints_what_every_client_needs_and_stops_cleanly() -> None:
     """Addresses, CA file, environment."""
-    done = call("simulate", "--seconds", "0.5")
+    words = [sys.executable, "-m", "bench", "simulate", "--seconds", "0.5"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
     for needed in ("https://global.fleet.test", "XAI_API_KEY=", "SSL_CERT_FILE=", "--connect-to"):
         assert needed in done.stdout

@@ -15,7 +15,7 @@ PACKAGE = Path(bench.__file__).parent
 
 FLOORS = (
     # 0 words
-    {"model", "errors", "units"},
+    {"model", "errors", "units", "words", "html"},
     # 1 rooms
     {
         "arms",
@@ -37,16 +37,19 @@ FLOORS = (
         "wire",
     },
     # 2 halls
-    {"admission", "choice", "clients", "foreign", "gate", "history", "loading"},
+    {"admission", "choice", "clients", "examples", "foreign", "gate", "history", "loading"},
     # 3 windows
-    {"doctor", "plots", "preflight", "prepare", "probe", "report"},
+    {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
     # 4 wings
-    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite"},
+    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite", "watch"},
     # 5 door
     {"cli", "__main__"},
 )
 
 NEIGHBOURS = {
+    ("words", "units"),
+    ("html", "words"),
+    ("model", "html"),
     ("plan", "catalogue"),
     ("plan", "arms"),
     ("key", "catalogue"),
@@ -61,9 +64,14 @@ NEIGHBOURS = {
     ("price", "request"),
     ("report", "plots"),
     ("prepare", "preflight"),
+    ("notebook", "prepare"),
+    ("notebook", "tally"),
+    ("tally", "prepare"),
     ("choosing", "session"),
     ("session", "resuming"),
+    ("watch", "session"),
     ("loading", "foreign"),
+    ("foreign", "clients"),
     ("pytest_plugin", "session"),
     ("suite", "pytest_plugin"),
     ("__main__", "cli"),
@@ -81,13 +89,16 @@ WALLS = {
         "plots/",
         "report/",
         "loading.py",
+        "examples/",
         "history/",
         "cli/",
         "session.py",
         "choice.py",
         "comparing.py",
         "gate.py",
+        "watch/review.py",
     },
+    "prometheus_client": {"watch/metrics.py"},
     "pyarrow": {"store/"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},

@@ -83,8 +83,8 @@ def test_any_other_benchmark_becomes_rows_of_its_timings(tmp_path: Path) -> None
         (PLAIN | {"benchmarks": []}, "--benchmark-save-data"),
         (PLAIN | {"benchmarks": [{"name": "x", "stats": {"mean": 1.0}}]}, "--benchmark-save-data"),
         (PLAIN | {"regionbench": {"schema_version": 99}}, "upgrade regionbench"),
-        ({"testsuites": []}, "give a file of pytest-benchmark, or a run"),
-        ("", "give a file of pytest-benchmark, or a run"),
+        ({"testsuites": []}, "give a file of pytest-benchmark, k6, AIPerf, curl, or a run"),
+        ("", "give a file of pytest-benchmark, k6, AIPerf, curl, or a run"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence_with_place_and_remedy(

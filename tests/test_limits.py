@@ -180,6 +180,7 @@ def test_every_command_that_asks_takes_the_limits(
     code = main(
         [
             *words,
+            *(["--no-report"] if words == ["run"] else []),
             *("--catalogue", str(faulty.catalogue), "--endpoints", "well,failing"),
             *("--results", str(tmp_path), "--no-calibrate", "--max-requests", "12"),
             *("--max-usd", "3", "--max-duration", "5m"),
@@ -197,7 +198,7 @@ def test_a_limit_that_leaves_no_measured_request_is_not_enough_data(
     faulty: Fleet, tmp_path: Path
 ) -> None:
     """Warm-ups alone answer nothing: 3, as for every question that the rows cannot answer."""
-    words = ["run", "--catalogue", str(faulty.catalogue), "--no-calibrate"]
+    words = ["run", "--catalogue", str(faulty.catalogue), "--no-calibrate", "--no-report"]
     assert main([*words, "--results", str(tmp_path), "--max-requests", "3"]) == 3
 
 

@@ -78,8 +78,6 @@ def test_odd_frames_give_a_sentence(name: str, odd: str) -> None:
     assert len(finding(figure)) > 20
     words = f" {_texts(figure)} ".replace("(", " ").lower()
     assert not any(bad in words for bad in (" nan", " none ms", " inf "))
-    figure.draw_without_rendering()
-    assert len(to_svg(figure)) > 1000
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -22,6 +22,7 @@ from bench.stats.changes import change_points
 from bench.stats.metrics import countable
 from bench.stats.trend import trend as points_of
 from tests import synthetic
+from tests.plots_kit import words
 
 ENDPOINTS = (GLOBAL, "us-east-1")
 
@@ -86,7 +87,7 @@ def test_without_the_library_there_is_a_picture_that_says_what_is_missing(
     monkeypatch.setattr(changes, "find_spec", lambda _: None)
     figure = trend(history(24, 15))
     assert "was not looked at" in finding(figure)
-    assert "regionbench[history]" in figure.axes[0].get_title(loc="left").replace("\n", " ")
+    assert "regionbench[history]" in words(figure).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
 import stat
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,65 +16,38 @@ from bench.errors import StoreError
 from bench.frame import tidy
 from bench.report import OUTPUTS, write_report
 from bench.report.document import at
-from bench.stats import summarise
-from tests.synthetic import MEDIANS_MS, rows, run
+from tests.report_kit import DROPPED, EVIL, GOLDEN_ROWS, ODD, Page, render
+from tests.synthetic import rows, run
 
 GOLDEN = Path(__file__).parent / "golden"
-ALL = ("global", *MEDIANS_MS)
-EVIL = "</script><script>alert(1)</script>\x1b[31m|*a*\u2028[x](http://e)"
-
-
-def _render(name: str, table: list[dict[str, Any]], **changes: Any) -> str:
-    runs = [run(**changes)]
-    frame = tidy(table, runs)
-    return OUTPUTS[name](summarise(frame), frame, runs)
-
-
-_GOLDEN_ROWS = rows(60, fail={"eu-west-1": 0.03, "us-west-2": 0.2}, outcome="capacity")
 
 
 @pytest.mark.parametrize("name", ["md", "text", "json"])
 def test_golden(name: str) -> None:
     """The output is the reviewed one; REGIONBENCH_GOLDEN=1 rewrites the files."""
-    found = _render(name, _GOLDEN_ROWS, dropped={"ap-south-1": "dns_fail"})
+    found = render(name, GOLDEN_ROWS, dropped=DROPPED)
     path = GOLDEN / f"report.{'txt' if name == 'text' else name}"
     if os.environ.get("REGIONBENCH_GOLDEN"):
         path.write_text(found, "utf-8")
     assert found == path.read_text("utf-8")
 
 
-class _Page(HTMLParser):
-    """Collects what a test asks about: numbers with their keys, tags, the JSON."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.numbers: list[dict[str, str | None]] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.json = ""
-        self._inside = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag
-        if tag == "data":
-            self.numbers.append(dict(attrs))
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "script":
-            self.json += data
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not painted, which takes most of the time and is tested elsewhere."""
+    monkeypatch.setattr("bench.report.page.figures._image", lambda *_: "data:image/png;base64,")
 
 
 @pytest.fixture(scope="module")
-def page() -> tuple[str, _Page]:
-    text = _render("html", _GOLDEN_ROWS, dropped={"ap-south-1": "dns_fail"})
-    return text, _Page(text)
+def page() -> tuple[str, Page]:
+    text = render("html", GOLDEN_ROWS, dropped=DROPPED)
+    return text, Page(text)
 
 
-def test_every_number_on_the_page_is_the_embedded_one(page: tuple[str, _Page]) -> None:
+_ENDS = (("best", "worst"), ("low_ms", "high_ms"), ("low", "high"))
+
+
+def test_every_number_on_the_page_is_the_embedded_one(page: tuple[str, Page]) -> None:
     """Each carries its key; 0 mismatches."""
     _, found = page
     doc = json.loads(found.json)
@@ -82,98 +55,133 @@ def test_every_number_on_the_page_is_the_embedded_one(page: tuple[str, _Page]) -
     for number in found.numbers:
         value = at(doc, str(number["data-key"]))
         if "data-ends" in number:
-            low, high = ("best", "worst") if "best" in value else ("low_ms", "high_ms")
+            low, high = next(pair for pair in _ENDS if pair[0] in value)
             assert json.loads(str(number["data-ends"])) == [value[low], value[high]]
         else:
             assert number["value"] == ("" if value is None else json.dumps(value))
 
 
-def test_the_page_needs_no_network_and_runs_no_script(page: tuple[str, _Page]) -> None:
-    """Only data URIs; a policy that forbids the rest; the one script element is data."""
+def test_the_page_needs_no_network_and_runs_only_its_own_script(page: tuple[str, Page]) -> None:
+    """Only data URIs and links within; a policy that forbids the rest, with a hash for each part;
+    the other script element is data."""
     text, found = page
-    sources = [a.get("src") or a.get("href") for _, a in found.tags if "src" in a or "href" in a]
-    assert all(str(source).startswith("data:image/") for source in sources)
+    sources = [str(a[k]) for _, a in found.tags for k in ("src", "href", "srcset") if k in a]
+    assert all(source.startswith(("data:image/", "#")) for source in sources)
     assert "default-src 'none'" in text
-    assert [a for tag, a in found.tags if tag == "script"] == [
-        {"type": "application/json", "id": "data"}
-    ]
-    assert not any(name.startswith("on") for _, a in found.tags for name in a)
+    data, script = (a for tag, a in found.tags if tag == "script")
+    assert (data, script) == ({"type": "application/json", "id": "data"}, {})
+    for part in (found.scripts[1], text.split("<style>")[1].split("</style>")[0]):
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in text
+    assert not any(name == "style" or name.startswith("on") for _, a in found.tags for name in a)
 
 
-def test_the_page_is_in_the_order_a_reader_needs(page: tuple[str, _Page]) -> None:
-    """Verdict, cautions, table, distribution, time, phases, failures, method, dropped."""
+def test_the_page_is_in_the_order_a_reader_needs(page: tuple[str, Page]) -> None:
+    """Verdict, cautions, tables, distribution, time, phases, failures, routing, method, data."""
     text, _ = page
     marks = (
-        *("<h1>", "Cautions", "time to first token</h2>", "<h2>Distribution", "<h2>Over time"),
-        *("<h2>Phases", "<h2>Failures by", "<h2>Method and", "<h2>Not measured"),
+        *("<h1>", ">Cautions</h2>", ">Ranking</h2>", ">Distribution</h2>", ">Over time</h2>"),
+        *(">Phases</h2>", ">Failures</h2>", ">Not measured<", ">Routing</h2>"),
+        *(">Method and settings</h2>", ">Run it again</h2>", ">Raw data</h2>"),
     )
     places = [text.index(mark, text.index("<body>")) for mark in marks]
     assert places == sorted(places)
 
 
-def test_every_picture_says_its_finding_in_words(page: tuple[str, _Page]) -> None:
-    """An alternative text of a sentence."""
-    _, found = page
+def test_every_picture_says_its_finding_and_has_its_numbers(page: tuple[str, Page]) -> None:
+    """An alternative text of a sentence; a dark twin; a table of as many rows as it draws."""
+    text, found = page
     images = [attrs for tag, attrs in found.tags if tag == "img"]
-    assert len(images) == 5
+    doc = json.loads(found.json)
+    assert len(images) == len(doc["figures"]) == text.count('prefers-color-scheme: dark)" srcset')
     assert all(len(str(image["alt"])) > 20 for image in images)
+    assert all(figure["rows"] for figure in doc["figures"].values())
 
 
-def test_the_same_rows_give_the_same_page(page: tuple[str, _Page]) -> None:
-    """Byte for byte, and within 1.5 MB."""
-    text, _ = page
-    assert _render("html", _GOLDEN_ROWS, dropped={"ap-south-1": "dns_fail"}) == text
-    assert len(text) < 1_500_000
+@pytest.mark.usefixtures("undrawn")
+def test_a_figure_without_anything_to_draw_is_a_sentence() -> None:
+    """Words are read better than a picture of words; what can be drawn still is."""
+    nothing, failed = (render("html", ODD[name]) for name in ("empty", "all failed"))
+    assert "<figure>" not in nothing
+    assert "<p>There are no requests to draw" in nothing
+    assert failed.count("<figure>") == 1
+    assert "<p>All 36 requests failed" in failed
 
 
+def test_the_verdict_says_what_it_rests_on(page: tuple[str, Page]) -> None:
+    """State, at most 30 words, difference, interval, n per endpoint, window, vantage."""
+    text, found = page
+    head = text[text.index("<header>") : text.index("</header>")]
+    said = json.loads(found.json)["answer"]
+    assert said["state"] in ("faster", "slower", "no clear difference", "not enough data")
+    assert len(said["sentence"].split()) <= 30
+    keys = ("answer.difference.ms.value_ms", "answer.difference.ms", "answer.difference.n_pairs")
+    assert all(f'data-key="{key}"' in head for key in keys)
+    for words in ("less global", "95 % interval", "global", "09:00:00", "UTC", "test-host"):
+        assert words in head
+
+
+def test_the_time_zone_is_said_once(page: tuple[str, Page]) -> None:
+    """All times are UTC, and where the window is told, that is said."""
+    assert page[1].shown.count("UTC") == 1
+
+
+def test_the_same_rows_give_the_same_page(
+    page: tuple[str, Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte, whatever the day."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    assert render("html", GOLDEN_ROWS, dropped=DROPPED) == page[0]
+
+
+def test_the_page_without_its_contents_is_small(page: tuple[str, Page]) -> None:
+    """The shell, all that is not a picture, a table or the JSON, is within 60 KB."""
+    text, found = page
+    shell = re.sub(r'"data:[^"]*"|<table.*?</table>', "", text.replace(found.json, ""))
+    assert len(shell.encode()) <= 60_000
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_what_servers_say_stays_inert() -> None:
     """Markup, escape sequences and line separators from rows and run files do nothing."""
     table = rows(8, endpoint=EVIL, model=EVIL, vantage=EVIL, http_version=EVIL)
+    table[-1] |= {"outcome": f"a.b{EVIL}"}
     runs = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
-    text = _render("html", table, **runs)
+    text = render("html", table, **runs)
     assert "<script>alert" not in text
-    assert len([tag for tag, _ in _Page(text).tags if tag == "script"]) == 1
+    assert len(Page(text).scripts) == 2
     for name in ("md", "text", "html"):
-        shown = _render(name, table, **runs)
+        shown = render(name, table, **runs)
         assert "\x1b" not in shown
-        assert "\u2028" not in shown
-    markdown = _render("md", table, **runs)
+        assert not set(shown) & {"\u2028", "\u2029"}
+    markdown = render("md", table, **runs)
     assert "<script" not in markdown
     assert not re.search(r"(?<!\\)\[x\]", markdown)
 
 
-_ODD: dict[str, list[dict[str, Any]]] = {
-    "empty": [],
-    "one row": rows(1)[4:5],
-    "one round": rows(1),
-    "all failed": rows(9, fail=dict.fromkeys(ALL, 1.0)),
-    "half failed": rows(10, fail=dict.fromkeys(ALL, 0.5)),
-    "only 429": rows(9, fail=dict.fromkeys(ALL, 1.0), outcome="rate_limited"),
-    "no times": rows(5, started_at=None),
-}
-
-
-@pytest.mark.parametrize("odd", _ODD)
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_there_is_always_a_report(name: str, odd: str) -> None:
     """And never NaN, None or inf in it."""
-    text = _render(name, _ODD[odd])
-    shown = re.sub(r'src="data:[^"]*"', "", text.split('<script type="application/json"')[0])
+    text = render(name, ODD[odd])
+    shown = re.sub(r'"data:[^"]*"', "", text.split('<script type="application/json"')[0])
     assert not re.search(r"\b(NaN|nan|None|inf|NaT|Infinity|-inf)\b", shown)
     if name == "json":
         json.loads(text, parse_constant=lambda constant: pytest.fail(constant))
 
 
-@pytest.mark.parametrize("odd", [*_ODD, "golden"])
+@pytest.mark.parametrize("odd", [*ODD, "golden"])
 def test_text_fits_eighty_columns_and_ends_with_the_verdict(odd: str) -> None:
     """The last thing a person reads is the answer."""
-    table = _GOLDEN_ROWS if odd == "golden" else _ODD[odd]
-    text = _render("text", table)
-    sentence = json.loads(_render("json", table))["answer"]["sentence"]
+    table = GOLDEN_ROWS if odd == "golden" else ODD[odd]
+    text = render("text", table)
+    sentence = json.loads(render("json", table))["answer"]["sentence"]
     assert max(map(len, text.splitlines())) <= 80
     assert " ".join(text.split()).endswith(" ".join(sentence.split()))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_files_are_private_and_whole(tmp_path: Path) -> None:
     """0600, replaced at once, nothing left beside them."""
     frame = tidy(rows(8), [run()])

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bench.report.verdict as verdict_outputs
-from bench.report.verdict import OUTPUTS, words
+from bench.report.verdict import OUTPUTS
 from bench.report.verdict.annotate import MOST, command
 from bench.report.verdict.step_summary import BYTES
 from bench.report.verdict.text import inert
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged, Measure, State, Verdict
 from tests.verdicts import BROKEN, EVIL, GONE, MIXED, OK, REGRESSED, STRATUM, SUSPECT, verdict
 

@@ -74,7 +74,15 @@ def test_a_second_gap_has_warm_ups_of_its_own() -> None:
 
 def words(fleet: Fleet, results: Path, *more: str) -> list[str]:
     return [
-        *("run", "--catalogue", str(fleet.catalogue), "--no-calibrate", "--rounds", "40"),
+        *(
+            "run",
+            "--catalogue",
+            str(fleet.catalogue),
+            "--no-calibrate",
+            "--no-report",
+            "--rounds",
+            "40",
+        ),
         *("--vantage", "here", "--results", str(results), *more),
     ]
 
@@ -111,7 +119,10 @@ def test_a_run_that_was_ended_is_finished_and_the_gap_is_marked(
     with (folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"line":999,"crc":"torn')
     before = bench.load(folder)
-    assert main(["run", "--resume", str(folder), "--no-calibrate", "--vantage", "here"]) == 0
+    assert (
+        main(["run", "--resume", str(folder), "--no-calibrate", "--no-report", "--vantage", "here"])
+        == 0
+    )
     after = bench.load(folder)
     scheduled = 5 * 41
     assert sorted(after.loc[after["seq"] < scheduled, "seq"]) == list(range(scheduled))
@@ -141,7 +152,7 @@ def stopped(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_stopped_run_goes_on_with_another_purse(stopped: Path, tmp_path: Path) -> None:
     """The plan is the same; limits are not of the plan."""
     folder = Path(shutil.copytree(stopped, tmp_path / stopped.name))
-    place = ["--no-calibrate", "--vantage", "here"]
+    place = ["--no-calibrate", "--no-report", "--vantage", "here"]
     assert main(["run", "--resume", str(folder), *place, "--max-requests", "20"]) == 0
     assert main(["run", "--resume", str(folder), *place]) == 0
     run = json.loads((folder / "run.json").read_text())

@@ -244,7 +244,7 @@ def test_a_killed_run_reports_and_says_what_is_missing(fleet: Fleet, tmp_path: P
 def test_an_interrupted_run_keeps_everything_and_prints_the_summary(
     kind: signal.Signals, fleet: Fleet, tmp_path: Path
 ) -> None:
-    """Exit code 130; rows, Parquet and report are there."""
+    """Exit code 130; rows and Parquet are there, and figures do not keep anybody waiting."""
     process = start_run(fleet, tmp_path)
     os.kill(process.pid, kind)
     out, err = process.communicate(timeout=30)
@@ -254,6 +254,8 @@ def test_an_interrupted_run_keeps_everything_and_prints_the_summary(
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert len(bench.load(folder)) == len((folder / "samples.jsonl").read_bytes().splitlines())
     assert (folder / "samples.parquet").exists()
+    assert not (folder / "report.html").exists()
+    assert f"regionbench report {folder}" in err
 
 
 NAMES = {

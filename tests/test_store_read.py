@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import StoreError
-from bench.model import COLUMNS, Sample
+from bench.model import COLUMNS, SCHEMA_VERSION, Sample
 from bench.store import RunWriter, StoredRun, lines, parquet, read_run, read_runs
 from tests.store_kit import row, run, sample, written
 
-OLD = Path(__file__).parent / "data" / "run-v1"
+DATA = Path(__file__).parent / "data"
+WRITTEN = (1, 2)
+"""The schema versions that ever wrote a run."""
 ROWS = [row(sample(seq)) for seq in range(10)]
 
 # tmp_path is shared by the examples of one test: each writes its file anew
@@ -172,13 +174,21 @@ def test_a_file_from_the_future_is_refused_with_the_remedy(tmp_path: Path) -> No
             read_runs(path)
 
 
-def test_a_run_written_by_version_1_is_still_read() -> None:
+def test_every_version_has_its_frozen_run() -> None:
+    """Or the test below would not know of the newest."""
+    assert tuple(range(1, SCHEMA_VERSION + 1)) == WRITTEN
+
+
+@pytest.mark.parametrize("version", WRITTEN)
+def test_a_run_written_by_any_version_is_still_read(version: int) -> None:
     """Its files are never written again: what an old version made must stay readable."""
-    expected = json.loads((OLD / "expected.json").read_text())
-    for path in (OLD, OLD / "samples.jsonl", OLD / "samples.parquet"):
+    old = DATA / f"run-v{version}"
+    expected = json.loads((old / "expected.json").read_text())
+    for path in (old, old / "samples.jsonl", old / "samples.parquet"):
         (stored,) = read_runs(path)
         assert stored.cautions == ()
-        assert stored.run["schema_version"] == 1
+        if path == old:
+            assert stored.run["schema_version"] == version
         for found, wanted in zip(stored.rows, expected, strict=True):
             assert json.loads(json.dumps(found)) == dict.fromkeys(COLUMNS) | wanted
 

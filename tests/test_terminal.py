@@ -23,12 +23,12 @@ from bench.catalogue import load_catalogue
 from bench.cli.consent import FREE_HAND_USD, agree_on_cost
 from bench.cli.letters import knows_every_letter
 from bench.cli.progress import progress, sparkline, table
-from bench.cli.tally import RECENT, Tally
 from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.prepare import Prepared, Where, prepare
 from bench.session import execute
 from bench.simulator import Fleet
+from bench.tally import RECENT, Tally
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -295,7 +295,7 @@ def _start(
     opened: list[Seen], fleet: Fleet, results: Path, rounds: int, env: dict[str, str] | None = None
 ) -> Seen:
     words = ["run", "--catalogue", str(fleet.catalogue), "--rounds", str(rounds)]
-    words += ["--no-calibrate", "--results", str(results)]
+    words += ["--no-calibrate", "--no-report", "--results", str(results)]
     opened.append(Seen(words, 60, **(env or {})))
     return opened[-1]
 
@@ -350,7 +350,15 @@ def test_an_encoding_that_lacks_a_letter_gets_the_nearest(
     encoding: str, fleet: Fleet, tmp_path: Path
 ) -> None:
     """A summary has dashes and arrows; a log of an old machine has neither, and no traceback."""
-    words = ["run", "--catalogue", str(fleet.catalogue), "--rounds", "2", "--no-calibrate"]
+    words = [
+        "run",
+        "--catalogue",
+        str(fleet.catalogue),
+        "--rounds",
+        "2",
+        "--no-calibrate",
+        "--no-report",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "bench", *words, "--results", str(tmp_path)],
         capture_output=True,
@@ -371,7 +379,7 @@ def test_the_verdict_is_the_last_thing_said(fleet: Fleet, tmp_path: Path) -> Non
         f'catalogue = "{fleet.catalogue}"\nrounds = 2\nobjectives = ["ttft.p50 <= 60s"]\n'
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", str(plan), "--no-calibrate"],
+        [sys.executable, "-m", "bench", "run", str(plan), "--no-calibrate", "--no-report"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

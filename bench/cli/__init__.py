@@ -18,6 +18,7 @@ COMMANDS = {
     "history": "Stored runs: list, tag, prune, export, import",
     "report": "Turn a stored run into report.html and report.md",
     "plot": "Draw one picture of a stored run",
+    "watch": "Keep measuring: rounds for days, a run folder an hour, metrics for Prometheus",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",
     "init": "Write a commented plan to start from",
     "doctor": "Measure how true the times are that this host measures",

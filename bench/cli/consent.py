@@ -14,17 +14,17 @@ FREE_HAND_USD = 5.0
 """What a run may be expected to cost without anybody being asked."""
 
 
-def agree_on_cost(prepared: Prepared, where: Where) -> None:
+def agree_on_cost(prepared: Prepared, where: Where, per: str = "") -> None:
     """Return when the run may spend what it should cost at most.
 
     ``--yes`` agrees, and so does ``--max-usd``, which is a limit that holds. Raises UsageError when
-    nobody agreed.
+    nobody agreed. ``per`` follows the sum: `` a day``.
     """
     usd = prepared.estimated_usd()
     free = prepared.catalogue.provider.simulated or usd is None or usd <= FREE_HAND_USD
     if free or where.yes or where.max_usd is not None:
         return
-    costs = f"This may cost up to {format_usd(usd or 0.0)}"
+    costs = f"This may cost up to {format_usd(usd or 0.0)}{per}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             f"{costs}. Nothing was spent: agree with --yes, or limit it with --max-usd"

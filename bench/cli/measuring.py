@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
@@ -22,8 +21,13 @@ if TYPE_CHECKING:
     from bench.stats import Summary
 
 
-def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | None = None) -> int:
-    """Prepare, measure with progress, summarise, write the report; the exit code.
+_DAY_S = 24 * 3600
+
+
+def measure_and_tell(
+    plan: Plan, where: Where, *, as_json: bool, report: bool = True, rest: Rest | None = None
+) -> int:
+    """Prepare, measure with progress, summarise, write the ``report``; the exit code.
 
     With ``rest`` that run goes on.
     """
@@ -33,18 +37,39 @@ def measure_and_tell(plan: Plan, where: Where, *, as_json: bool, rest: Rest | No
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
-    tell("Writing the report.")
-    from bench.report import write_report
+    df = finished.frame()
+    # Who pressed Ctrl-C is not kept waiting for figures.
+    draws = report and finished.status != "interrupted"
+    (_tell_json if as_json else _tell_words)(finished, df, draws)
+    return _exit_code(finished, prepared, df)
+
+
+def _tell_json(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
     from bench.stats import summarise
 
-    df = finished.frame()
-    summary = summarise(df)
-    files = write_report(finished.folder, df)
-    if as_json:
-        print_json(_document(finished, summary))
-    else:
-        _tell_summary(summary, df, plan, _places(finished, files["html"]))
-    return _exit_code(finished, prepared, df)
+    _draw(finished, df, draws)
+    print_json(_document(finished, summarise(df)))
+
+
+def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    """Tables, promises, where it all lies, and the verdict as the last line."""
+    from bench.report import OUTPUTS
+    from bench.stats import summarise
+
+    said = OUTPUTS["text"](summarise(df), df, df.attrs.get("runs", []))
+    tables, _, verdict = said.rpartition("\n\n")
+    say("\n".join([tables, *_promises(finished.run.plan, df)]))
+    _draw(finished, df, draws)
+    tell("\n".join(["", *_places(finished, draws)]))
+    say(f"\n{verdict}", end="")
+
+
+def _draw(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+    from bench.report import write_report
+
+    if draws:
+        tell("\nDrawing the report.")
+        write_report(finished.folder, df)
 
 
 def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:
@@ -62,16 +87,8 @@ def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) ->
 
 def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None:
     """Say, before anything is sent, who is asked what, how often, at what cost, and to what end."""
+    introduce(prepared)
     plan = prepared.plan
-    for check in prepared.dropped:
-        tell(f"Left out: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
-    if (proxy := proxy_words(prepared.settings)) is not None:
-        tell(f"Proxy {proxy}")
-    names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
-    parts = (plan.kinds, plan.connections, plan.clients, tuple(plan.arms))
-    strata = " × ".join("+".join(part) for part in parts if part)
-    tell(f"Endpoints: {names}")
-    tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
     tell(
         f"{'At most ' if at_most else ''}{prepared.scheduled} requests in {plan.rounds} rounds"
         f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)};"
@@ -79,6 +96,40 @@ def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None
     )
     if limits := _limits(where):
         tell(f"Stops at {limits}.")
+    tell_calibration(where)
+
+
+def announce_daily(prepared: Prepared, where: Where, every_s: float) -> Prepared:
+    """As `announce`, of what has no end; gives what is asked in a day."""
+    introduce(prepared)
+    rounds = max(1, round(_DAY_S / every_s))
+    plan = replace(prepared.plan, rounds=rounds, warmup_rounds=0)
+    day = replace(prepared, plan=plan)
+    tell(f"{day.scheduled} requests a day in {rounds} rounds, {_tokens(day)}{_cost(day)}.")
+    if limits := _limits(where):
+        tell(f"Stops at {limits}.")
+    tell_calibration(where)
+    return day
+
+
+def introduce(prepared: Prepared) -> None:
+    """Who is asked what, and who is not."""
+    plan = prepared.plan
+    measured = {endpoint.name for endpoint in prepared.endpoints}
+    for check in prepared.dropped:
+        word = "Away now" if check.endpoint in measured else "Left out"
+        tell(f"{word}: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
+    if (proxy := proxy_words(prepared.settings)) is not None:
+        tell(f"Proxy {proxy}")
+    names = ", ".join(endpoint.name for endpoint in prepared.endpoints)
+    parts = (plan.kinds, plan.connections, plan.clients, tuple(plan.arms))
+    strata = " × ".join("+".join(part) for part in parts if part)
+    tell(f"Endpoints: {names}")
+    tell(f"Each round: every endpoint once per {strata}; {_model(prepared)}")
+
+
+def tell_calibration(where: Where) -> None:
+    """Say what takes a second or two before the first request."""
     if where.calibrate:
         tell("First, how late this machine itself is: a second or two on a local fleet.")
 
@@ -132,21 +183,11 @@ def _cost(prepared: Prepared) -> str:
     return "cost not known" if usd is None else f"at most about {format_usd(usd)}"
 
 
-def _tell_summary(summary: Summary, df: pd.DataFrame, plan: Plan, places: Sequence[str]) -> None:
-    """Tables, promises, where it all lies, and the verdict as the last line."""
-    from bench.report import OUTPUTS
-
-    runs: Sequence[dict[str, Any]] = df.attrs.get("runs", [])
-    tables, _, verdict = OUTPUTS["text"](summary, df, runs).rpartition("\n\n")
-    say("\n".join([tables, *_promises(plan, df)]))
-    tell("\n".join(["", *places]))
-    say(f"\n{verdict}", end="")
-
-
-def _places(finished: Finished, report: Path) -> list[str]:
+def _places(finished: Finished, report: bool) -> list[str]:
     """The files, with the command that goes on with them."""
     folder, arms = finished.folder, list(finished.run.plan.arms)
-    lines = [f"Rows:   {folder}", f"Report: {report}", f"Gate:   regionbench gate {folder}"]
+    page = folder / "report.html" if report else f"regionbench report {folder}"
+    lines = [f"Rows:   {folder}", f"Report: {page}", f"Gate:   regionbench gate {folder}"]
     pairs = [f"Arms:   regionbench compare {arms[0]} {arms[1]} --run {folder}"] if arms[1:] else []
     return lines + pairs
 
@@ -154,7 +195,7 @@ def _places(finished: Finished, report: Path) -> list[str]:
 def _promises(plan: Plan, df: pd.DataFrame) -> list[str]:
     """The plan's objectives with what was observed."""
     from bench.objective import parse_objective
-    from bench.report.verdict import words
+    from bench.stats import verdict_words as words
     from bench.stats.objectives import judge_objectives
 
     verdict = judge_objectives(df, [parse_objective(text) for text in plan.objectives])

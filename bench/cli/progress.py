@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.letters import knows_every_letter
-from bench.cli.tally import Tally
 from bench.model import Sample
 from bench.prepare import Prepared
+from bench.tally import Tally
 from bench.units import format_ms
 
 Seen = Callable[[Sample], None]

@@ -27,12 +27,18 @@ from bench.resuming import read_rest
     metavar="RUN",
     help="Finish a run that was killed, interrupted or stopped: the same schedule, the rest of it.",
 )
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Draw report.html at the end; `regionbench report RUN` does it later.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @catalogue_options
 @plan_options
 @batch_options
 @place_options
-def run(plan: Path | None, resume: Path | None, as_json: bool, **given: Any) -> int:
+def run(plan: Path | None, resume: Path | None, report: bool, as_json: bool, **given: Any) -> int:
     """Measure identical requests against the global and every regional endpoint.
 
     PLAN is a TOML file (`regionbench init` writes one); options win over it. The key comes from the
@@ -42,5 +48,5 @@ def run(plan: Path | None, resume: Path | None, as_json: bool, **given: Any) -> 
     if resume is not None:
         asked = plan is not None or any(value not in (None, ()) for value in given.values())
         rest = read_rest(resume, plan_from(plan, given) if asked else None)
-        return measure_and_tell(rest.plan, where, as_json=as_json, rest=rest)
-    return measure_and_tell(plan_from(plan, given), where, as_json=as_json)
+        return measure_and_tell(rest.plan, where, report=report, as_json=as_json, rest=rest)
+    return measure_and_tell(plan_from(plan, given), where, report=report, as_json=as_json)

@@ -79,7 +79,7 @@ def _write(file: Path, text: str, *, append: bool = False) -> None:
 
 def exit_code(verdicts: Verdicts) -> int:
     """1 regressed, 4 an endpoint without any request, 3 undecided, 0 ok."""
-    from bench.report.verdict import words
+    from bench.stats import verdict_words as words
 
     state = words.state(verdicts)
     if state == "regressed":

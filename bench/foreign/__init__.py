@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import StoreError
-from bench.foreign import pytest_json
+from bench.foreign import aiperf_jsonl, curl_lines, k6_json, pytest_json
 from bench.model import Caution
 from bench.store import StoredRun, is_run
 
 _HEAD = 4096
+_SUFFIXES = (".json", ".jsonl", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Reader:
 
 READERS: Mapping[str, Reader] = {
     "pytest-benchmark": Reader(pytest_json.knows, pytest_json.read),
+    "k6": Reader(k6_json.knows, k6_json.read),
+    "AIPerf": Reader(aiperf_jsonl.knows, aiperf_jsonl.read),
+    "curl": Reader(curl_lines.knows, curl_lines.read),
 }
 """Tool → its reader; the first that knows a file reads it."""
 
@@ -64,7 +68,7 @@ def read_folder(folder: Path) -> tuple[list[StoredRun], list[Caution]]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.is_file() and path.suffix == ".json":
+        if path.is_file() and path.suffix in _SUFFIXES:
             yield path
         elif path.is_dir() and not path.is_symlink() and not is_run(path):
             yield from _files(path)

@@ -1,7 +1,8 @@
 """Figures: a tidy frame in, a matplotlib Figure out. The only place that imports matplotlib.
 
-Every function takes ``ax=`` to draw into axes of yours and ``stratum=`` to choose what may be
-compared. A frame without rows, with one row or with failures only gives a figure that says so.
+Every function takes ``ax=`` to draw into axes of yours, ``stratum=`` to choose what may be compared
+and ``theme=`` ("light" or "dark") for the paper. A frame without rows, with one
+row or with failures only gives a figure that says so.
 """
 
 from __future__ import annotations
@@ -10,42 +11,64 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from bench.plots.cadence import cadence
 from bench.plots.difference import difference
 from bench.plots.ecdf import ecdf
+from bench.plots.hours import hours
 from bench.plots.images import to_png, to_svg
+from bench.plots.layers import layers
 from bench.plots.phases import phases
+from bench.plots.quantiles import quantiles
 from bench.plots.race import race
 from bench.plots.ridgeline import ridgeline
 from bench.plots.routing import routing
+from bench.plots.smoke import smoke
 from bench.plots.spillover import spillover
-from bench.plots.style import finding
+from bench.plots.style import finding, is_empty
+from bench.plots.tail import tail
 from bench.plots.timeline import timeline
 from bench.plots.trend import trend
+from bench.plots.vantages import vantages
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "ecdf": ecdf,
+    "tail": tail,
     "ridgeline": ridgeline,
     "difference": difference,
+    "quantiles": quantiles,
     "timeline": timeline,
+    "smoke": smoke,
     "phases": phases,
+    "layers": layers,
+    "cadence": cadence,
     "routing": routing,
     "spillover": spillover,
+    "hours": hours,
+    "vantages": vantages,
     "race": race,
     "trend": trend,
 }
 
 __all__ = [
     "PLOTS",
+    "cadence",
     "difference",
     "ecdf",
     "finding",
+    "hours",
+    "is_empty",
+    "layers",
     "phases",
+    "quantiles",
     "race",
     "ridgeline",
     "routing",
+    "smoke",
     "spillover",
+    "tail",
     "timeline",
     "to_png",
     "to_svg",
     "trend",
+    "vantages",
 ]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Difference, Stratum
 from bench.stats.pairs import differences_ms, paired, table
@@ -16,16 +17,20 @@ from bench.stats.quantiles import Values
 
 
 def difference(
-    df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
 ) -> Figure:
     """Paired differences to global: every round a dot, the median with its 95 % interval.
 
     ``df`` is a tidy frame; ``stratum`` defaults to the main one. Rounds in which one of the two
     failed stand at the edge of their side.
     """
-    seen = view(df, stratum)
+    seen = view(df, stratum, theme)
     regions = [name for name in seen.series if name != GLOBAL] if seen else []
-    figure, ax = style.axes(ax, height=2.2 + 0.85 * max(2, len(regions)))
+    figure, ax = style.axes(ax, theme, height=2.2 + 0.85 * max(2, len(regions)))
     if seen is None:
         style.sentence(ax, NOTHING)
         return figure
@@ -84,7 +89,7 @@ def _cloud(ax: Axes, seen: View, d: Difference, row: int, values: Values, reach:
         markersize=4,
         markeredgewidth=0,
         color=kind.color,
-        alpha=0.4,
+        alpha=style.on(ax).cloud,
         rasterized=len(shown) > 300,
     )
     for side, marker in ((-1, "<"), (1, ">")):
@@ -104,8 +109,8 @@ def _say_failures(ax: Axes, values: Values, row: int) -> None:
                 ha="right" if side > 0 else "left",
                 va="center",
                 fontsize=style.SMALL,
-                color=style.FAILED,
-                path_effects=style.halo(),
+                color=style.on(ax).failed,
+                path_effects=style.halo(ax),
                 zorder=9,
             )
 
@@ -125,7 +130,7 @@ def _bar(ax: Axes, seen: View, d: Difference, row: int, reach: float) -> None:
         marker=kind.marker,
         markersize=10,
         color=kind.color,
-        markeredgecolor="white",
+        markeredgecolor=style.on(ax).paper,
         zorder=8,
     )
     _write(ax, middle, row, _words(d))
@@ -141,8 +146,8 @@ def _write(ax: Axes, x: float, row: int, text: str) -> None:
         ha="center",
         va="bottom",
         fontsize=style.TEXT - 0.5,
-        color=style.INK,
-        path_effects=style.halo(),
+        color=style.on(ax).ink,
+        path_effects=style.halo(ax),
         zorder=9,
     )
 
@@ -161,7 +166,7 @@ def _sides(ax: Axes) -> None:
         (0.0, "← faster than global", "left"),
         (1.0, "slower than global →", "right"),
     ):
-        style.note(ax, text, (x, 1), (0, -4), ha=ha, va="top").set_color(style.GREY)
+        style.note(ax, text, (x, 1), (0, -4), ha=ha, va="top").set_color(style.on(ax).grey)
 
 
 def _said(d: Difference) -> str:

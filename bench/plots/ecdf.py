@@ -11,22 +11,26 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from bench.model import GLOBAL
 from bench.plots import style
 from bench.plots.labels import name_curves
+from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
 from bench.stats.quantiles import Values
 
-STRIP = 0.07
-"""The share of the width that belongs to failures, at the right edge."""
 
-
-def ecdf(df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None) -> Figure:
+def ecdf(
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
+) -> Figure:
     """Empirical distribution of the main metric per endpoint, global in front.
 
     ``df`` is a tidy frame; ``stratum`` defaults to the main one. A curve ends at the share that
     was answered; its failures are the step in the strip at the right edge.
     """
-    seen = view(df, stratum)
-    figure, ax = style.axes(ax, height=5.0 + 0.11 * (len(seen.series) if seen else 0))
+    seen = view(df, stratum, theme)
+    figure, ax = style.axes(ax, theme, height=5.0 + 0.11 * (len(seen.series) if seen else 0))
     if seen is None:
         style.sentence(ax, NOTHING)
         return figure
@@ -59,14 +63,12 @@ def _set_limits(ax: Axes, answered: dict[str, Values], log: bool, failures: bool
     far = 1.3 * max(quantile(values, 0.99) for values in answered.values())
     right = min(float(everything.max()), far) * 1.03
     left = float(everything.min()) * 0.85 if log else 0.0
-    share = 1 / (1 - STRIP) if failures else 1.0
+    share = 1 / (1 - style.STRIP) if failures else 1.0
     end = left * (right / left) ** share if log else right * share
     ax.set_xlim(left, end)
     ax.set_ylim(0, 1.015)
     if failures:
-        ax.axvspan(right, end, facecolor="#f3f3f3", edgecolor=style.PALE, hatch="///", zorder=0)
-        text = style.note(ax, "failed", (1 - STRIP / 2, 0.04), ha="center")
-        text.set(rotation=90, color=style.FAILED, fontsize=style.TEXT)
+        style.failed_strip(ax, right, end)
     return right
 
 
@@ -74,9 +76,9 @@ def _levels(ax: Axes) -> None:
     ticks = (0, 0.25, 0.5, 0.75, 0.95, 1)
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.yaxis.set_major_formatter(FixedFormatter(["0 %", "25 %", "p50", "75 %", "p95", ""]))
-    ax.set_ylabel("share of requests answered within", fontsize=style.TEXT, color=style.INK)
+    style.name_y(ax, "share of requests answered within")
     for level in (0.5, 0.95):
-        ax.axhline(level, color=style.GREY, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+        ax.axhline(level, color=style.on(ax).grey, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
 
 
 def _curve(ax: Axes, seen: View, name: str, ms: Values | None, edge: float, place: int) -> None:
@@ -108,7 +110,7 @@ def _curve(ax: Axes, seen: View, name: str, ms: Values | None, edge: float, plac
 
 def _marks(ax: Axes, seen: View, name: str, order: int) -> None:
     kind = seen.looks[name]
-    for level, face in ((0.5, kind.color), (0.95, "white")):
+    for level, face in ((0.5, kind.color), (0.95, style.on(ax).paper)):
         x = quantile(seen.series[name], level) if len(seen.series[name]) else np.inf
         if np.isfinite(x):
             ax.plot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots import style
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, counts, looks, names_in, simulated, view, window
 from bench.stats import Stratum, countable, stratify
 from bench.stats.metrics import failed, not_reused, segments_ms
@@ -18,31 +20,38 @@ from bench.stats.strata import runs_of
 from bench.units import format_ms
 
 SEGMENTS = {
-    "dns": ("name lookup", "#56B4E9", ""),
-    "tcp": ("TCP connect", "#0072B2", "////"),
-    "tls": ("TLS handshake", "#AA4A86", "\\\\\\\\"),
-    "send": ("send", "#000000", ""),
-    "wait": ("wait for first byte", "#D55E00", ""),
-    "think": ("on to first token", "#F0C05A", "...."),
-    "rest": ("on to last byte", "#D9D9D9", ""),
+    "dns": ("name lookup", "iris", ""),
+    "tcp": ("TCP connect", "blue", "////"),
+    "tls": ("TLS handshake", "purple", "\\\\\\\\"),
+    "send": ("send", "ink", ""),
+    "wait": ("wait for first byte", "vermillion", ""),
+    "think": ("on to first token", "ochre", "...."),
+    "rest": ("on to last byte", "pale", ""),
 }
-"""Each part of a request: what it is called, its colour and its hatch (never colour alone)."""
+"""Each part of a request: what it is called, its colour of the theme and, since that alone is never
+enough, its hatch."""
 
 
-def phases(df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None) -> Figure:
+def phases(
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
+) -> Figure:
     """Stacked phases of a typical answered request, per endpoint, cold and warm apart.
 
     Typical: the mean over the middle fifth of requests by total time, whose phases add up to
     their total, which medians of phases do not. Shown are ``stratum`` (default: the main one) and
     its siblings that differ only in the connection.
     """
-    seen = view(df, stratum)
+    seen = view(df, stratum, theme)
     bars = typical(df, seen.stratum) if seen else []
-    figure, ax = style.axes(ax, height=2.2 + 0.5 * max(3, len(bars)))
+    figure, ax = style.axes(ax, theme, height=2.2 + 0.5 * max(3, len(bars)))
     if seen is None or not bars:
         style.sentence(ax, NOTHING if seen is None else "No request was answered: no phases.")
         return figure
-    _draw(ax, df, bars)
+    _draw(ax, looks(df, theme), bars)
     what = str(seen.stratum).replace(f", {seen.stratum.connection}", "")
     method = "answered requests only; mean of the middle fifth by total time"
     subtitle = f"{counts(seen.rows)} · {window(seen.rows)} · {what} · {method}"
@@ -81,7 +90,7 @@ def _middle(parts: pd.DataFrame) -> pd.Series[float]:
     return (chosen if len(chosen) else parts).mean()
 
 
-def _draw(ax: Axes, df: pd.DataFrame, bars: list[Bar]) -> None:
+def _draw(ax: Axes, kinds: Mapping[str, Look], bars: list[Bar]) -> None:
     style.tidy_axes(ax)
     ax.grid(False, axis="y")
     style.scale_x(ax, "time from the start of the request (ms)", False)
@@ -96,13 +105,12 @@ def _draw(ax: Axes, df: pd.DataFrame, bars: list[Bar]) -> None:
             style.plain(text),
             va="center",
             fontsize=style.SMALL,
-            color=style.INK,
+            color=style.on(ax).ink,
         )
     ax.set_xlim(0, longest * 1.36)
     ax.set_ylim(min(places) - 0.6, 0.6)
     ax.set_yticks(places, [f"{style.short(name)}, {how}" for name, how, _, _ in bars])
     ax.tick_params(axis="y", length=0)
-    kinds = looks(df)
     for tick, (name, *_) in zip(ax.get_yticklabels(), bars, strict=True):
         tick.set(color=kinds[name].color, fontweight="bold", fontsize=style.TEXT - 0.5)
     style.legend(ax, columns=3)
@@ -129,9 +137,9 @@ def _stack(ax: Axes, place: float, parts: pd.Series[float], longest: float) -> N
             width,
             left=left,
             height=0.72,
-            color=color,
+            color=style.on(ax)[color],
             hatch=hatch,
-            edgecolor="white",
+            edgecolor=style.on(ax).paper,
             linewidth=0.8,
             label=label if label not in named else None,
         )
@@ -148,8 +156,8 @@ def _write(ax: Axes, x: float, place: float, ms: float) -> None:
         ha="center",
         va="center",
         fontsize=style.SMALL,
-        color=style.INK,
-        path_effects=style.halo(),
+        color=style.on(ax).ink,
+        path_effects=style.halo(ax),
     )
 
 

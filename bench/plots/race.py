@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view, window
 from bench.stats import Stratum
 from bench.stats.pairs import table
@@ -28,10 +29,10 @@ FAR, NEAR = 10.0, 3.0
 """The axis ends at most and at least this many margins from the leader."""
 
 GLYPHS: dict[Reason, tuple[str, str, float]] = {
-    "no faster": ("|", style.INK, 15.0),
-    "failures": ("x", style.FAILED, 10.0),
+    "no faster": ("|", "ink", 15.0),
+    "failures": ("x", "failed", 10.0),
 }
-"""Why an endpoint is asked no more: marker, colour and size."""
+"""Why an endpoint is asked no more: marker, colour in the theme and size."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class _Race:
     gone: Mapping[str, Elimination]
     bounds: tuple[float, float]
 
-    def look(self, name: str) -> style.Look:
+    def look(self, name: str) -> Look:
         """As in every other figure of the frame."""
         place = list(self.verdict.failures).index(name)
-        return self.seen.looks.get(name) or style.look(place, name == GLOBAL)
+        return self.seen.looks.get(name) or self.seen.theme.look(place, name == GLOBAL)
 
 
 def race(
@@ -57,6 +58,7 @@ def race(
     *,
     ax: Axes | None = None,
     stratum: Stratum | None = None,
+    theme: ThemeName = "light",
     verdict: RaceVerdict | None = None,
     rules: RaceRules | None = None,
 ) -> Figure:
@@ -66,13 +68,13 @@ def race(
     was run; without one the race is replayed on the rows, by ``rules``. A band shows the margin
     that counts as no difference; an endpoint's strip pales where it was asked no more.
     """
-    seen, rules = view(df, stratum), rules or RaceRules()
+    seen, rules = view(df, stratum, theme), rules or RaceRules()
     if seen is None:
-        figure, ax = style.axes(ax)
+        figure, ax = style.axes(ax, theme)
         style.sentence(ax, NOTHING)
         return figure
     verdict = verdict or replay(seen.rows, rules)
-    figure, ax = style.axes(ax, height=1.9 + 1.05 * max(2, len(verdict.failures)))
+    figure, ax = style.axes(ax, theme, height=1.9 + 1.05 * max(2, len(verdict.failures)))
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
         style.sentence(ax, f"All {len(seen.rows)} requests failed: nobody can win this race.")
         return figure
@@ -128,7 +130,7 @@ def _draw(ax: Axes, shown: _Race) -> None:
     step = 1 / len(shown.standings)
     first = shown.verdict.history[0].round
     for row, name in enumerate(shown.standings):
-        strip = ax.inset_axes((0.0, 1 - (row + 1) * step, WIDTH, step * 0.78))
+        strip = style.inset(ax, (0.0, 1 - (row + 1) * step, WIDTH, step * 0.78))
         _scales(strip, shown)
         _margin(strip, shown, first)
         _path(strip, shown, name)
@@ -138,14 +140,13 @@ def _draw(ax: Axes, shown: _Race) -> None:
             _explain(strip, shown, first)
         if row < len(shown.standings) - 1:
             strip.tick_params(labelbottom=False)
-    strip.set_xlabel("round", fontsize=style.TEXT, color=style.INK, loc="left")
+    style.name_x(strip, "round")
     metric = style.plain(f"{shown.seen.label}\nagainst the leader's, in %")
     label = style.note(ax, metric, (0, 0.5), (-62, 0), size=style.TEXT, ha="center", va="center")
     label.set(rotation=90, multialignment="center")
 
 
 def _scales(strip: Axes, shown: _Race) -> None:
-    style.tidy_axes(strip)
     strip.set_xlim(0, shown.verdict.rounds * 1.02 + 0.3)
     strip.set_ylim(*shown.bounds)
     strip.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -162,12 +163,22 @@ def _signed(percent: float, unit: str = " %") -> str:
 def _margin(strip: Axes, shown: _Race, first: int) -> None:
     """What counts as no difference, the leader's level, and the rounds before the first look."""
     strip.axhspan(
-        _percent(-shown.margin), _percent(shown.margin), facecolor="#dedede", linewidth=0, zorder=0
+        _percent(-shown.margin),
+        _percent(shown.margin),
+        facecolor=style.on(strip).pale,
+        linewidth=0,
+        zorder=0,
     )
-    strip.axhline(0, color=style.GREY, linewidth=0.9, zorder=2)
+    strip.axhline(0, color=style.on(strip).grey, linewidth=0.9, zorder=2)
     if first > 1:
         strip.axvspan(
-            0, first - 0.5, facecolor="white", edgecolor=style.PALE, hatch="///", lw=0, zorder=1
+            0,
+            first - 0.5,
+            facecolor=style.on(strip).paper,
+            edgecolor=style.on(strip).pale,
+            hatch="///",
+            lw=0,
+            zorder=1,
         )
 
 
@@ -221,9 +232,10 @@ def _end(strip: Axes, shown: _Race, name: str) -> None:
     beyond = "↑ beyond the axis" if y > high else ""
     if gone is None:
         _mark(strip, x, inside, kind.marker, kind.color, 9.0)
-        _say(strip, shown, x, beyond, style.INK)
+        _say(strip, shown, x, beyond, style.on(strip).ink)
         return
-    marker, color, size = GLYPHS[gone.reason]
+    marker, name, size = GLYPHS[gone.reason]
+    color = style.on(strip)[name]
     strip.axvline(x, color=color, linewidth=1, zorder=3)
     _mark(strip, x, inside, marker, color, size)
     said = f"{gone.reason}: out after round {x}"
@@ -237,7 +249,7 @@ def _mark(strip: Axes, x: float, y: float, marker: str, color: str, size: float)
         marker=marker,
         markersize=size,
         color=color,
-        markeredgecolor=color if marker in "|x" else "white",
+        markeredgecolor=color if marker in "|x" else style.on(strip).paper,
         markeredgewidth=3 if marker in "|x" else 1,
         clip_on=False,
         zorder=8,
@@ -266,10 +278,10 @@ def _explain(strip: Axes, shown: _Race, first: int) -> None:
     """Once, in the leader's strip: what the band is, and what the hatch."""
     text = f"band: margin of {_words(shown.rules)}"
     note = style.note(strip, style.plain(text), (1, 0.97), (-4, 0), ha="right", va="top")
-    note.set(color=style.GREY, path_effects=style.halo())
+    note.set(color=style.on(strip).grey, path_effects=style.halo(strip))
     if first > 0.25 * shown.verdict.rounds:
         early = style.note(strip, f"no look before\nround {first}", (0, 0.97), (6, 0), va="top")
-        early.set(color=style.GREY, path_effects=style.halo())
+        early.set(color=style.on(strip).grey, path_effects=style.halo(strip))
 
 
 def _words(rules: RaceRules) -> str:

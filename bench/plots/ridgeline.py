@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots import style
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Stratum, quantile
 from bench.stats.quantiles import Values
@@ -19,16 +20,20 @@ FEWEST = 8
 
 
 def ridgeline(
-    df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
 ) -> Figure:
     """Density of the main metric per endpoint; every answer is a tick below its ridge.
 
     ``df`` is a tidy frame; ``stratum`` defaults to the main one. Areas are equal; failures have
     no place on a time axis and are counted beside the ridge.
     """
-    seen = view(df, stratum)
+    seen = view(df, stratum, theme)
     height = 2.0 + 0.95 * (len(seen.series) if seen else 3)
-    figure, ax = style.axes(ax, height=height)
+    figure, ax = style.axes(ax, theme, height=height)
     if seen is None:
         style.sentence(ax, NOTHING)
         return figure
@@ -92,7 +97,7 @@ def _spread(x: Values) -> float:
 
 def _ridge(ax: Axes, seen: View, name: str, row: int, grid: Values, shape: Values | None) -> None:
     kind = seen.looks[name]
-    ax.axhline(row, color=style.GREY, linewidth=0.7, zorder=1)
+    ax.axhline(row, color=style.on(ax).grey, linewidth=0.7, zorder=1)
     if shape is None:
         return
     order = 3 + 2 * (len(seen.series) - row)
@@ -118,16 +123,16 @@ def _ticks(ax: Axes, seen: View, name: str, row: int, ms: Values) -> None:
         markersize=6,
         markeredgewidth=0.8,
         color=kind.color,
-        alpha=0.55,
+        alpha=style.on(ax).cloud,
         rasterized=len(shown) > 300,
     )
-    for level, face in ((0.5, kind.color), (0.95, "white")):
+    for level, face in ((0.5, kind.color), (0.95, style.on(ax).paper)):
         x = quantile(seen.series[name], level) if len(seen.series[name]) else np.inf
         if np.isfinite(x):
             _mark(ax, kind, x, row, face)
 
 
-def _mark(ax: Axes, kind: style.Look, x: float, row: int, face: str) -> None:
+def _mark(ax: Axes, kind: Look, x: float, row: int, face: str) -> None:
     ax.plot(
         [x],
         [row],
@@ -156,8 +161,8 @@ def _name_rows(ax: Axes, seen: View, names: list[str]) -> None:
             textcoords="offset points",
             ha="right",
             fontsize=style.SMALL,
-            color=style.FAILED if lost else style.GREY,
-            path_effects=style.halo(),
+            color=style.on(ax).failed if lost else style.on(ax).grey,
+            path_effects=style.halo(ax),
             zorder=50,
         )
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.theme import Look, ThemeName, themed
 from bench.plots.view import looks, simulated, window
 from bench.stats import METRICS, Stratum, quantile
 from bench.stats.metrics import latency_ms
@@ -26,7 +27,6 @@ NAMED = 0.03
 """A smaller share has no room for its name beside its hump; the legend has it."""
 
 WHOLE = (0.0, 0.08, 1.0, 0.9)
-OUTSIDE = style.Look("#8A8A8A", "*", (0, (1, 1)), 1.4)
 NETWORK = METRICS["network"].label
 FIRST_BYTE = METRICS["ttfb"].label
 
@@ -36,6 +36,7 @@ def routing(
     *,
     ax: Axes | None = None,
     stratum: Stratum | None = None,
+    theme: ThemeName = "light",
     answer: Routing | None = None,
 ) -> Figure:
     """Global's time to first byte, and its network time, as the sum of what each region answered.
@@ -47,22 +48,26 @@ def routing(
     """
     answer = answer or route(df, stratum=stratum)
     found = travel(df, answer.stratum)
-    figure, ax = style.axes(ax, height=6.8 if answer.network_from and answer.identifiable else 4.8)
+    figure, ax = style.axes(
+        ax, theme, height=6.8 if answer.network_from and answer.identifiable else 4.8
+    )
     if found is None or not len(found.seen) or not found.points:
         style.sentence(ax, answer.words())
         return figure
     ax.set_axis_off()
     if answer.identifiable:
-        _decomposed(ax, df, found, answer)
+        _decomposed(ax, df, found, answer, theme)
     else:
-        _side_by_side(ax, df, found)
+        _side_by_side(ax, df, found, theme)
     style.headline(ax, finding_of(answer), _subtitle(found, answer), simulated(df))
     return figure
 
 
-def _decomposed(ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing) -> None:
+def _decomposed(
+    ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, theme: ThemeName
+) -> None:
     chances = posterior(df, answer)
-    looked = share_looks(df, answer)
+    looked = share_looks(df, answer, theme)
     panels = [(FIRST_BYTE, times_of(found, "ttfb"))]
     if found.axes != "ttfb":
         panels.append((NETWORK, times_of(found, "network")))
@@ -76,8 +81,7 @@ def _decomposed(ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing) -> N
 
 def _panel(ax: Axes, bounds: tuple[float, float, float, float], label: str,
            series: Sequence[Values]) -> Axes:  # fmt: skip
-    panel = ax.inset_axes(bounds)
-    style.tidy_axes(panel)
+    panel = style.inset(ax, bounds)
     panel.grid(False, axis="y")
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
@@ -97,7 +101,7 @@ def _grid(panel: Axes) -> Values:
 
 
 def _stack(
-    panel: Axes, ms: Values, chances: pd.DataFrame, looked: Mapping[str, style.Look]
+    panel: Axes, ms: Values, chances: pd.DataFrame, looked: Mapping[str, Look]
 ) -> dict[str, tuple[Values, Values]]:
     """Areas on top of each other, the largest share lowest; the return is each one's outline."""
     grid, tops = _grid(panel), {}
@@ -107,10 +111,11 @@ def _stack(
         kind = looked[name]
         hatch = "////" if name == ELSEWHERE else None
         panel.fill_between(grid, base, base + part, facecolor=kind.color, alpha=0.45, hatch=hatch,
-                           edgecolor="white", linewidth=0, zorder=3 + order / 10)  # fmt: skip
+                           edgecolor=style.on(panel).paper, linewidth=0,
+                           zorder=3 + order / 10)  # fmt: skip
         base = base + part
         tops[str(name)] = (part, base)
-    panel.plot(grid, base, color=style.EMPHASIS.color, linewidth=2.4, zorder=6)
+    panel.plot(grid, base, color=style.on(panel).ink, linewidth=2.4, zorder=6)
     panel.set_ylim(0, float(base.max()) * 1.08)
     _rug(panel, ms, chances, looked)
     return tops
@@ -148,14 +153,14 @@ def _scaled(panel: Axes, ms: Values) -> Values:
     return np.log(ms) if panel.get_xscale() == "log" else ms
 
 
-def _rug(panel: Axes, ms: Values, chances: pd.DataFrame, looked: Mapping[str, style.Look]) -> None:
+def _rug(panel: Axes, ms: Values, chances: pd.DataFrame, looked: Mapping[str, Look]) -> None:
     """Every answer as a tick below, in the colour of its likeliest region."""
     likely = chances.to_numpy(dtype=np.float64).argmax(axis=1)
     for place, name in enumerate(chances.columns):
         own = style.thin(np.sort(ms[(likely == place) & (ms < panel.get_xlim()[1])]))
-        panel.plot(own, np.full(len(own), -0.035), linestyle="none", marker="|", markersize=7,
-                   markeredgewidth=0.9, color=looked[name].color, alpha=0.7, clip_on=False,
-                   transform=panel.get_xaxis_transform(), rasterized=len(own) > 300)  # fmt: skip
+        style.marks(panel, own, -0.035, marker="|", markersize=7,
+                    markeredgewidth=0.9, color=looked[name].color, alpha=0.7, clip_on=False,
+                    transform=panel.get_xaxis_transform(), rasterized=len(own) > 300)  # fmt: skip
     panel.tick_params(axis="x", pad=9)
 
 
@@ -163,7 +168,7 @@ def _name_humps(
     panel: Axes,
     tops: Mapping[str, tuple[Values, Values]],
     answer: Routing,
-    looked: Mapping[str, style.Look],
+    looked: Mapping[str, Look],
 ) -> None:
     """Name and share over each hump, a line higher where the one before is near."""
     grid, highest = _grid(panel), panel.get_ylim()[1]
@@ -187,7 +192,7 @@ def _name(
     share: Share,
     xy: tuple[float, float],
     across: float,
-    looked: Mapping[str, style.Look],
+    looked: Mapping[str, Look],
 ) -> None:
     side = "left" if across < 0.1 else "right" if across > 0.9 else "center"
     text = f"{style.short(share.name)}\n{style.plain(f'{100 * share.value:.0f} %')}"
@@ -198,8 +203,8 @@ def _name(
         va="bottom",
         fontsize=style.TEXT,
         fontweight="bold",
-        color=looked[share.name].color if share.regions else style.GREY,
-        path_effects=style.halo(),
+        color=looked[share.name].color if share.regions else style.on(panel).grey,
+        path_effects=style.halo(panel),
         zorder=9,
     )
 
@@ -210,7 +215,7 @@ def _fraction(panel: Axes, x: float) -> float:
     return float((at - left) / (right - left))
 
 
-def _side_by_side(ax: Axes, df: pd.DataFrame, found: Travel) -> None:
+def _side_by_side(ax: Axes, df: pd.DataFrame, found: Travel, theme: ThemeName) -> None:
     """Global beside the regions' own distributions, all equally high: what can be seen."""
     rows = dict(stratify(df, runs_of(df)))[found.stratum]
     series = {GLOBAL: times_of(found, "ttfb")}
@@ -218,7 +223,7 @@ def _side_by_side(ax: Axes, df: pd.DataFrame, found: Travel) -> None:
         ms = latency_ms(rows[(rows["endpoint"] == name).to_numpy()], "ttfb")
         series[name] = style.finite(ms)
     panel = _panel(ax, WHOLE, FIRST_BYTE, list(series.values()))
-    grid, seen = _grid(panel), looks(df)
+    grid, seen = _grid(panel), looks(df, theme)
     # A mixture's own spread is that between its parts, and its bandwidth would melt them into one.
     width = float(
         np.median([rule(panel, ms, np.ones(len(ms))) for ms in list(series.values())[1:]])
@@ -240,14 +245,15 @@ def times_of(found: Travel, name: str) -> Values:
     return latency_ms(found.answered, "ttfb")
 
 
-def share_looks(df: pd.DataFrame, answer: Routing) -> dict[str, style.Look]:
+def share_looks(df: pd.DataFrame, answer: Routing, theme: ThemeName) -> dict[str, Look]:
     """Each share in the look of its (first) region."""
-    seen = looks(df)
-    found = {s.name: seen.get(s.regions[0], OUTSIDE) for s in answer.shares if s.regions}
-    return {**found, ELSEWHERE: OUTSIDE}
+    seen = looks(df, theme)
+    outside = Look(themed(theme).grey, "*", (0, (1, 1)), 1.4)
+    found = {s.name: seen.get(s.regions[0], outside) for s in answer.shares if s.regions}
+    return {**found, ELSEWHERE: outside}
 
 
-def _handles(answer: Routing, looked: Mapping[str, style.Look]) -> list[Line2D]:
+def _handles(answer: Routing, looked: Mapping[str, Look]) -> list[Line2D]:
     return [
         Line2D([], [], linestyle="none", marker="s", markersize=10, alpha=0.6,
                color=looked[s.name].color,

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.dates import date_axis, limits, moments, name_time
 from bench.plots.routing import FIRST_BYTE, NETWORK, share_looks, times_of
-from bench.plots.timeline import _date_axis, _times
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import simulated, window
 from bench.stats import Stratum, quantile
 from bench.stats.metrics import countable, failed
@@ -31,6 +32,7 @@ def spillover(
     *,
     ax: Axes | None = None,
     stratum: Stratum | None = None,
+    theme: ThemeName = "light",
     answer: Routing | None = None,
 ) -> Figure:
     """Shares of the regions in windows of global's requests; below, every request by itself.
@@ -41,7 +43,7 @@ def spillover(
     """
     answer = answer or route(df, stratum=stratum)
     moved, found = find(df, answer), travel(df, answer.stratum)
-    figure, ax = style.axes(ax, height=6.0)
+    figure, ax = style.axes(ax, theme, height=6.0)
     if found is None or not len(found.seen):
         style.sentence(ax, answer.words())
         return figure
@@ -49,22 +51,22 @@ def spillover(
         style.sentence(ax, "Some requests have no time: there is no order to draw.")
         return figure
     ax.set_axis_off()
-    _draw(ax, df, found, answer, moved)
+    _draw(ax, df, found, answer, moved, theme)
     subtitle = _subtitle(found, answer, moved)
     style.headline(ax, finding_of(moved), subtitle, simulated(df))
     return figure
 
 
-def _draw(ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, moved: Spillover) -> None:
-    looked = share_looks(df, answer)
-    times = _times(found.answered)
-    pad = max(float(np.ptp(times)) * 0.01, 1e-6)
-    limits = (float(times.min()) - pad, float(times.max()) + pad)
+def _draw(
+    ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, moved: Spillover, theme: ThemeName
+) -> None:
+    looked = share_looks(df, answer, theme)
+    span = limits(moments(found.answered))
     if moved.known:
-        above = ax.inset_axes((0.0, 0.5, 1.0, 0.46))
-        _shares(above, moved, limits, looked)
-    below = ax.inset_axes((0.0, 0.06, 1.0, 0.36 if moved.known else 0.86))
-    _requests(below, df, found, answer, limits, looked)
+        above = style.inset(ax, (0.0, 0.5, 1.0, 0.46))
+        _shares(above, moved, span, looked)
+    below = style.inset(ax, (0.0, 0.06, 1.0, 0.36 if moved.known else 0.86))
+    _requests(below, df, found, answer, span, looked)
     for burst in moved.bursts:
         _band(below, burst)
     _legend(ax, df, found, answer, looked)
@@ -73,32 +75,32 @@ def _draw(ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, moved: Spi
 def _shares(
     panel: Axes,
     moved: Spillover,
-    limits: tuple[float, float],
-    looked: Mapping[str, style.Look],
+    span: tuple[float, float],
+    looked: Mapping[str, Look],
 ) -> None:
     """Steps on top of each other: who answered how much of each window."""
-    style.tidy_axes(panel)
-    panel.set_xlim(*limits)
+    panel.set_xlim(*span)
     panel.set_ylim(0, 1)
-    edges = np.array([*(_moment(w.first_at) for w in moved.windows), limits[1]])
-    edges[0] = limits[0]
+    edges = np.array([*(_moment(w.first_at) for w in moved.windows), span[1]])
+    edges[0] = span[0]
     base = np.zeros(len(edges))
     for name in moved.windows[0].shares:
         part = [w.shares[name][0] for w in moved.windows]
         top = base + np.array([*part, part[-1]])
         hatch = "////" if name == ELSEWHERE else None
         panel.fill_between(edges, base, top, step="post", facecolor=looked[name].color, alpha=0.55,
-                           hatch=hatch, edgecolor="white", linewidth=0, zorder=3)  # fmt: skip
+                           hatch=hatch, edgecolor=style.on(panel).paper, linewidth=0,
+                           zorder=3)  # fmt: skip
         base = top
     panel.set_yticks([0, 0.5, 1], [style.plain(f"{n} %") for n in (0, 50, 100)])
-    panel.set_ylabel("share of global", fontsize=style.TEXT, color=style.INK)
-    _date_axis(panel)
+    style.name_y(panel, "share of global")
+    date_axis(panel)
     panel.tick_params(labelbottom=False)
     for burst in moved.bursts:
         _bracket(panel, burst, looked)
 
 
-def _bracket(panel: Axes, burst: Burst, looked: Mapping[str, style.Look]) -> None:
+def _bracket(panel: Axes, burst: Burst, looked: Mapping[str, Look]) -> None:
     """A line above the shares, in the colour of the region that took over."""
     ends = _ends(burst)
     across = panel.get_xaxis_transform()
@@ -110,7 +112,9 @@ def _bracket(panel: Axes, burst: Burst, looked: Mapping[str, style.Look]) -> Non
 
 def _band(panel: Axes, burst: Burst) -> None:
     for end in _ends(burst):
-        panel.axvline(end, color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)), zorder=7)
+        panel.axvline(
+            end, color=style.on(panel).ink, linewidth=1.1, linestyle=(0, (4, 2)), zorder=7
+        )
 
 
 def _ends(burst: Burst) -> list[float]:
@@ -118,7 +122,7 @@ def _ends(burst: Burst) -> list[float]:
 
 
 def _moment(text: str | None) -> float:
-    return float(_times(pd.DataFrame({"started_at": [pd.Timestamp(text or "NaT")]}))[0])
+    return float(moments(pd.DataFrame({"started_at": [pd.Timestamp(text or "NaT")]}))[0])
 
 
 def _requests(
@@ -126,36 +130,35 @@ def _requests(
     df: pd.DataFrame,
     found: Travel,
     answer: Routing,
-    limits: tuple[float, float],
-    looked: Mapping[str, style.Look],
+    span: tuple[float, float],
+    looked: Mapping[str, Look],
 ) -> None:
     """Each answer of global at its network time, as its likeliest region is drawn everywhere."""
-    style.tidy_axes(panel)
     shown = "network" if answer.identifiable and found.axes != "ttfb" else "ttfb"
-    ms, times = times_of(found, shown), _times(found.answered)
-    panel.set_xlim(*limits)
+    ms, times = times_of(found, shown), moments(found.answered)
+    panel.set_xlim(*span)
     panel.set_ylim(0, quantile(ms, 0.985) * 1.3 + 1)
-    for kind, own in _parts(df, answer, looked, len(ms)):
+    for kind, own in _parts(panel, df, answer, looked, len(ms)):
         few = own[:: max(1, -(-len(own) // style.MOST_POINTS))]
         panel.plot(times[few], ms[few], linestyle="none", marker=kind.marker, markersize=4.5,
                    markeredgewidth=0, color=kind.color, alpha=0.75, rasterized=True)  # fmt: skip
     lost = _lost_times(df, found)[: style.MOST_POINTS]
-    panel.plot(lost, [0.94] * len(lost), linestyle="none", marker="X", markersize=7,
-               color=style.FAILED, markeredgecolor="white", transform=panel.get_xaxis_transform(),
-               zorder=8)  # fmt: skip
+    theme, above = style.on(panel), panel.get_xaxis_transform()
+    style.marks(panel, lost, 0.94, marker="X", markersize=7, color=theme.failed,
+                markeredgecolor=theme.paper, transform=above, zorder=8)  # fmt: skip
     label = (NETWORK if shown == "network" else FIRST_BYTE).replace(" (ms)", "\n(ms)")
-    panel.set_ylabel(label, fontsize=style.TEXT, color=style.INK)
-    panel.set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.INK, loc="left")
+    style.name_y(panel, label)
+    name_time(panel)
     panel.locator_params(axis="y", nbins=4)
-    _date_axis(panel)
+    date_axis(panel)
 
 
 def _parts(
-    df: pd.DataFrame, answer: Routing, looked: Mapping[str, style.Look], n: int
-) -> list[tuple[style.Look, Any]]:
+    panel: Axes, df: pd.DataFrame, answer: Routing, looked: Mapping[str, Look], n: int
+) -> list[tuple[Look, Any]]:
     """Which requests are drawn how; all as global's where nothing can be told."""
     if not answer.identifiable:
-        return [(style.EMPHASIS, np.arange(n))]
+        return [(style.on(panel).look(0, True), np.arange(n))]
     chances = posterior(df, answer)
     likely = chances.to_numpy(dtype=np.float64).argmax(axis=1)
     return [
@@ -166,11 +169,11 @@ def _parts(
 
 def _lost_times(df: pd.DataFrame, found: Travel) -> Values:
     rows = dict(stratify(countable(df), runs_of(df)))[found.stratum]
-    return _times(rows[failed(rows) & (rows["endpoint"] == GLOBAL)])
+    return moments(rows[failed(rows) & (rows["endpoint"] == GLOBAL)])
 
 
 def _legend(
-    ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, looked: Mapping[str, style.Look]
+    ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, looked: Mapping[str, Look]
 ) -> None:
     options: dict[str, Any] = {"linestyle": "none", "markersize": 8}
     handles = [
@@ -180,7 +183,9 @@ def _legend(
         if answer.identifiable
     ]  # fmt: skip
     if found.failures:
-        handles.append(Line2D([], [], marker="X", color=style.FAILED, label="failed", **options))
+        handles.append(
+            Line2D([], [], marker="X", color=style.on(ax).failed, label="failed", **options)
+        )
     if handles:
         style.legend(ax, columns=3, handles=handles)
 

@@ -12,6 +12,9 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 
 from bench.plots import style
+from bench.plots.dates import name_time
+from bench.plots.strips import side_label, strips, title
+from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Estimate, Stratum
 from bench.stats.changes import available, change_points
@@ -23,16 +26,22 @@ WORTH_TELLING = 0.01
 """A larger share of failures is marked in numbers."""
 
 
-def trend(df: pd.DataFrame, *, ax: Axes | None = None, stratum: Stratum | None = None) -> Figure:
+def trend(
+    df: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
+) -> Figure:
     """p50 and p90 of every batch with 95 % intervals, one strip per endpoint on a shared scale.
 
     ``df`` is a tidy frame of several runs, such as ``bench.load("results")``; ``stratum`` defaults
     to the main one. Failures stand above the strip. A dashed line is where the level of p50
     changed, if the extra ``history`` is installed; it decides nothing.
     """
-    seen = view(df, stratum)
-    strips = len(seen.series) if seen else 2
-    figure, ax = style.axes(ax, width=9.2, height=2.2 + 1.6 * max(2, strips))
+    seen = view(df, stratum, theme)
+    count = len(seen.series) if seen else 2
+    figure, ax = style.axes(ax, theme, width=9.2, height=2.2 + 1.6 * max(2, count))
     points = [] if seen is None else points_of(df, seen.rows, seen.stratum)
     if (why := _nothing(seen, points)) is not None or seen is None:
         style.sentence(ax, why or NOTHING)
@@ -64,25 +73,17 @@ def _level(point: Point) -> float | None:
 
 
 def _strips(ax: Axes, seen: View, points: Sequence[Point]) -> list[Axes]:
-    """One inset per endpoint, top down, all with the same scales."""
-    ax.set_axis_off()
-    step = 1 / len(seen.series)
-    heights = [1 - (row + 1) * step for row in range(len(seen.series))]
-    made = [ax.inset_axes((0.0, height, 1.0, step * 0.74)) for height in heights]
+    """One strip per endpoint, top down, all with the same scales."""
+    made = list(strips(ax, list(seen.series)).values())
     times = _times(points)
     pad = max(float(np.ptp(times)) * 0.02, 1e-3)
     for strip in made:
-        style.tidy_axes(strip)
         strip.set_xlim(float(times.min()) - pad, float(times.max()) + 3 * pad)
         strip.set_ylim(0, _top(points))
         strip.locator_params(axis="y", nbins=4)
-        strip.tick_params(labelsize=style.SMALL, labelbottom=strip is made[-1])
         _dates(strip, float(np.ptp(times)))
-    made[-1].set_xlabel("time (UTC)", fontsize=style.TEXT, color=style.INK, loc="left")
-    label = style.note(
-        ax, seen.label, (0, 0.5), (-48, 0), size=style.TEXT, ha="center", va="center"
-    )
-    label.set_rotation(90)
+    name_time(made[-1])
+    side_label(ax, seen.label)
     return made
 
 
@@ -117,18 +118,18 @@ def _draw(strip: Axes, seen: View, line: Sequence[Point], changes: Sequence[int]
         _label(strip, kind, times, found, quantile)
     _failures(strip, times, line)
     for place in changes:
-        strip.axvline(times[place], color=style.GREY, linestyle=(0, (4, 3)), linewidth=1.2)
+        strip.axvline(
+            times[place], color=style.on(strip).grey, linestyle=(0, (4, 3)), linewidth=1.2
+        )
     lost, n = (
         sum(part) for part in zip(*((p.failures.failed, p.failures.n) for p in line), strict=True)
     )
-    text = f"{name}: {len(line)} batches, n = {n}, {lost} failed"
-    title = strip.text(0, 1.05, style.plain(text), transform=strip.transAxes, va="bottom")
-    title.set(fontsize=style.SMALL + 0.5, fontweight="bold", color=kind.color)
+    title(strip, f"{name}: {len(line)} batches, n = {n}, {lost} failed", kind.color)
 
 
 def _curve(
     strip: Axes,
-    kind: style.Look,
+    kind: Look,
     times: Values,
     found: Sequence[Estimate],
     width: float,
@@ -147,19 +148,18 @@ def _curve(
         linewidth=width,
         marker=kind.marker,
         markersize=4.5,
-        markerfacecolor=kind.color if filled else "white",
+        markerfacecolor=kind.color if filled else style.on(strip).paper,
         zorder=4,
     )
     known = ~np.isnan(value) & ~np.isnan(low)
     ends = np.minimum(np.where(np.isnan(high), top, high), top)
     strip.vlines(times[known], low[known], ends[known], color=kind.color, alpha=0.45, linewidth=1.1)
     beyond = np.array([(one.value_ms or 0) > top for one in found])
-    edge = np.full(int(beyond.sum()), 0.9 * top)
-    strip.plot(
+    style.marks(
+        strip,
         times[beyond],
-        edge,
+        0.9 * top,
         marker="^",
-        linestyle="none",
         markersize=6,
         color=kind.color,
         clip_on=False,
@@ -171,9 +171,7 @@ def _finite(value: float | None) -> float:
     return value if value is not None and math.isfinite(value) else math.nan
 
 
-def _label(
-    strip: Axes, kind: style.Look, times: Values, found: Sequence[Estimate], text: str
-) -> None:
+def _label(strip: Axes, kind: Look, times: Values, found: Sequence[Estimate], text: str) -> None:
     """The quantile's name beside its last value; the two keep out of each other's way."""
     places = [i for i, one in enumerate(found) if not math.isnan(_finite(one.value_ms))]
     if not places:
@@ -187,7 +185,7 @@ def _label(
         va="center",
         fontsize=style.SMALL,
         color=kind.color,
-        path_effects=style.halo(),
+        path_effects=style.halo(strip),
         annotation_clip=False,
     )
 
@@ -197,14 +195,14 @@ def _failures(strip: Axes, times: Values, line: Sequence[Point]) -> None:
     above = strip.get_xaxis_transform()
     shares = np.array([point.failures.share or 0.0 for point in line])
     some = shares > 0
-    strip.plot(
+    style.marks(
+        strip,
         times[some],
-        np.ones(int(some.sum())),
-        linestyle="none",
+        1.0,
         marker="x",
         markersize=5.5,
         markeredgewidth=1.7,
-        color=style.FAILED,
+        color=style.on(strip).failed,
         transform=above,
         clip_on=False,
         zorder=7,
@@ -213,8 +211,8 @@ def _failures(strip: Axes, times: Values, line: Sequence[Point]) -> None:
     if shares[worst] > WORTH_TELLING:
         said = style.plain(f"{style.share(float(shares[worst]))} failed")
         label = strip.text(times[worst], 0.94, said, transform=above, ha="center", va="top")
-        label.set(fontsize=style.SMALL, color=style.FAILED, zorder=8)
-        label.set_path_effects([*style.halo()])
+        label.set(fontsize=style.SMALL, color=style.on(strip).failed, zorder=8)
+        label.set_path_effects([*style.halo(strip)])
 
 
 def _changes(line: Sequence[Point]) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.model import GLOBAL
-from bench.plots.style import Look, look
+from bench.plots.theme import Look, Theme, ThemeName, themed
 from bench.stats import METRICS, Stratum, countable, latency_ms, stratify
 from bench.stats.quantiles import Values
 from bench.stats.strata import runs_of
@@ -24,6 +24,7 @@ class View:
     series: Mapping[str, Values]
     looks: Mapping[str, Look]
     simulated: bool
+    theme: Theme
 
     @property
     def label(self) -> str:
@@ -39,7 +40,9 @@ class View:
         return int(np.isinf(self.series[name]).sum())
 
 
-def view(df: pd.DataFrame, stratum: Stratum | None = None) -> View | None:
+def view(
+    df: pd.DataFrame, stratum: Stratum | None = None, theme: ThemeName = "light"
+) -> View | None:
     """The given stratum, or the first in which two endpoints were measured; None: no rows."""
     groups = dict(stratify(countable(df), runs_of(df)))
     both = (s for s, rows in groups.items() if rows["endpoint"].nunique() > 1)
@@ -50,7 +53,7 @@ def view(df: pd.DataFrame, stratum: Stratum | None = None) -> View | None:
     ms = latency_ms(rows, chosen.metric)
     series = {name: ms[(rows["endpoint"] == name).to_numpy()] for name in names_in(rows)}
     known = {name: values[~np.isnan(values)] for name, values in series.items()}
-    return View(chosen, rows, known, looks(df), simulated(df))
+    return View(chosen, rows, known, looks(df, theme), simulated(df), themed(theme))
 
 
 def names_in(rows: pd.DataFrame) -> list[str]:
@@ -59,11 +62,11 @@ def names_in(rows: pd.DataFrame) -> list[str]:
     return [str(name) for name in rows["endpoint"].cat.categories if str(name) in seen]
 
 
-def looks(df: pd.DataFrame) -> dict[str, Look]:
+def looks(df: pd.DataFrame, theme: ThemeName) -> dict[str, Look]:
     """One look per endpoint of the frame, measured or not, so that all figures agree."""
     regions = [str(name) for name in df["endpoint"].cat.categories if name != GLOBAL]
-    found = {name: look(place, False) for place, name in enumerate(regions)}
-    return {GLOBAL: look(0, True), **found}
+    found = {name: themed(theme).look(place, False) for place, name in enumerate(regions)}
+    return {GLOBAL: themed(theme).look(0, True), **found}
 
 
 def simulated(df: pd.DataFrame) -> bool:

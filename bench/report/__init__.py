@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.errors import StoreError
 from bench.report import markdown, terminal
-from bench.report.document import Document, Runs, document
+from bench.report.document import Document, Runs, document, with_routing
 from bench.stats import Summary, summarise
 from bench.stats.strata import runs_of
 
@@ -21,7 +21,7 @@ def html(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
     """One self-contained page with figures; the same rows give the same bytes."""
     from bench.report import page  # draws: matplotlib stays behind this door
 
-    return page.render(document(summary, runs), df)
+    return page.render(with_routing(document(summary, runs), df), df)
 
 
 def md(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
@@ -36,7 +36,7 @@ def text(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
 
 def json(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
     """One JSON document, without NaN or infinity."""
-    found = document(summary, runs)
+    found = with_routing(document(summary, runs), df)
     return _json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

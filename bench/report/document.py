@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+import pandas as pd
+
 from bench.model import ASKING, SCHEMA_VERSION, Plan
+from bench.report import again
+from bench.report.mends import mend
 from bench.stats import METRICS, Summary, answer
 from bench.stats.encode import plain
+from bench.stats.routing import route
+from bench.stats.spillover import spillover
 
 _ELSEWHERE = ("messages", "objectives", "batch")
 """What a plan says besides how to measure: texts, what a gate judges, a name."""
@@ -20,17 +26,29 @@ Runs = Sequence[Mapping[str, Any]]
 def document(summary: Summary, runs: Runs) -> Document:
     """``answer``, everything in ``summary``, ``settings`` and ``runs``; no NaN, no infinity.
 
-    Outputs take every number from here, so they cannot disagree with each other or with the
-    JSON that a page carries.
+    Each caution has the ``command`` that mends it, each run how to measure it ``again``. Outputs
+    take every number from here, so they cannot disagree with each other or with the JSON that a
+    page carries.
     """
-    found = answer(summary)
+    found = {"answer": plain(answer(summary)), **summary.to_dict()}
+    for caution in found["cautions"]:
+        caution["command"] = mend(caution["code"], runs, found["cells"])
     return {
         "schema_version": SCHEMA_VERSION,
-        "answer": plain(found),
-        **summary.to_dict(),
+        **found,
         "settings": [setting for run in runs for setting in _settings(run)],
         "runs": [plain(_about(run)) for run in runs],
     }
+
+
+def with_routing(doc: Document, df: pd.DataFrame) -> Document:
+    """The document and what only rows can tell: ``routing`` and its ``spillover`` in time.
+
+    It takes seconds on a long run, which not every output has a use for.
+    """
+    found = route(df)
+    spilled = spillover(df, found)
+    return {**doc, "routing": plain(found.to_dict()), "spillover": plain(spilled.to_dict())}
 
 
 def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -63,18 +81,20 @@ def _about(run: Mapping[str, Any]) -> dict[str, Any]:
         *("run_id", "status", "provider", "simulated", "vantage", "model", "scheduled"),
         *("plan_sha256", "versions", "clock", "platform"),
     )
-    return {name: run.get(name) for name in names}
+    toml = again.plan_toml(run)
+    how = None if toml is None else {"command": again.command(run), "plan_toml": toml}
+    return {name: run.get(name) for name in names} | {"again": how}
 
 
 def at(doc: Document, key: str) -> Any:
-    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``.
-
-    Its last name may hold dots itself, as what a damaged row calls its outcome.
-    """
+    """The value under a dotted key such as ``cells.0.quantiles.p50.value_ms``; the last name may
+    hold dots itself."""
     value: Any = doc
-    while key:
-        whole = isinstance(value, Mapping) and key in value
-        part, _, key = (key, "", "") if whole else key.partition(".")
+    rest = key
+    while rest:
+        if isinstance(value, Mapping) and rest in value:
+            return value[rest]
+        part, _, rest = rest.partition(".")
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bench.report import words
+from bench import words
 from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#!])")

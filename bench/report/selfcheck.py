@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.report.verdict import text
-from bench.report.words import UNKNOWN, clean, minus
 from bench.stats.rates import Rate
 from bench.stats.selfcheck import Checked, Mode, SelfCheck
+from bench.words import UNKNOWN, clean, minus
 
 _COLUMNS = (30, 8, 14, 14, 14)
 _HEAD = ("cell", "n", "false alarms", "95 % interval", "finds from")

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from bench.report import words
+from bench import words
 from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
 
 WIDTH = 80

@@ -34,6 +34,8 @@ class Answer:
 
     The sentence has at most 30 words. ``endpoints`` are those it calls fastest, or equal;
     ``stratum`` is where it looked; ``failing`` are those set aside for failing too often.
+    ``difference`` is the one that the answer rests on: of what leads to global, of global to what
+    follows, or between the two lowest where global is not fit.
     """
 
     state: State
@@ -41,6 +43,7 @@ class Answer:
     endpoints: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     stratum: Stratum | None = None
+    difference: Difference | None = None
 
 
 def answer(summary: Summary) -> Answer:
@@ -54,13 +57,13 @@ def answer(summary: Summary) -> Answer:
     failing = tuple(cell.endpoint for cell in field.failing)
     if len(field.fit) < 2 or all(c.ms.value_ms is None for c in rivals):
         return Answer("not enough data", _too_little(field), (), failing, stratum)
-    best = field.fit[0].endpoint
+    best, found = field.fit[0].endpoint, _decisive(summary, stratum, field)
     if ties:
         text = _tied((best, *ties), field)
-        return Answer("no clear difference", text, (best, *ties), failing, stratum)
+        return Answer("no clear difference", text, (best, *ties), failing, stratum, found)
     state: State = "slower" if best == GLOBAL else "faster"
-    text = _leads(summary, stratum, field) + _aside(field)
-    return Answer(state, text + ".", (best,), failing, stratum)
+    text = _leads(field, found) + _aside(field)
+    return Answer(state, text + ".", (best,), failing, stratum, found)
 
 
 def main_stratum(summary: Summary) -> Stratum | None:
@@ -100,15 +103,22 @@ def _tied(names: Sequence[str], field: Field) -> str:
     return f"No clear difference between {_list(names)}{behind}{_aside(field)}."
 
 
-def _leads(summary: Summary, stratum: Stratum, field: Field) -> str:
+def _decisive(summary: Summary, stratum: Stratum, field: Field) -> Difference | None:
+    """Between the leader and global; where global leads, between the next and global."""
+    best, following = field.fit[0].endpoint, field.fit[1].endpoint
+    found = summary.difference(stratum, following if best == GLOBAL else best)
+    if found is not None and any(cell.endpoint == GLOBAL for cell in field.fit):
+        return found
+    rivals = (c for c in summary.contrasts if (c.stratum, c.endpoint) == (stratum, following))
+    return next(rivals, None)
+
+
+def _leads(field: Field, found: Difference | None) -> str:
     best, following = field.fit[0].endpoint, field.fit[1].endpoint
     if best == GLOBAL:
-        found = summary.difference(stratum, following)
         return f"global leads; {following}, the next, is slower by {_size(found)}"
-    found = summary.difference(stratum, best)
-    if found is not None and any(cell.endpoint == GLOBAL for cell in field.fit):
+    if found is not None and found.baseline == GLOBAL:
         return f"{best} is faster than global by {_size(found)}"
-    found = next(c for c in summary.contrasts if (c.stratum, c.endpoint) == (stratum, following))
     return f"{best} is faster than {following}, the next, by {_size(found)}"
 
 

@@ -12,7 +12,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NoReturn
 
+import pandas as pd
+
+from bench.errors import NotEnoughData
 from bench.model import Caution
 from bench.stats.batches import Batch, BatchCell, batch, batches
 from bench.stats.corrections import benjamini_hochberg
@@ -30,7 +34,16 @@ SITTINGS = 3
 MOSTLY = 0.9
 """A history that fails more often than this had nothing to lose."""
 
-__all__ = ["FEWEST", "Batch", "BatchCell", "against", "batch", "batches", "suspects"]
+__all__ = [
+    "FEWEST",
+    "Batch",
+    "BatchCell",
+    "against",
+    "batch",
+    "batches",
+    "judge_newest",
+    "suspects",
+]
 
 Key = tuple[str, Stratum]
 
@@ -77,6 +90,22 @@ def against(past: Sequence[Batch], new: Batch, confirmation: Batch | None = None
     return Verdict(
         "history", f"{len(past)} past runs", new.name, False, judged, tuple(_cautions(past, new))
     )
+
+
+def judge_newest(df: pd.DataFrame, confirmation: pd.DataFrame | None = None) -> Verdict:
+    """The newest batch of a tidy frame of several runs against those before it, as `against`.
+
+    ``confirmation`` is the frame of a fresh run of the suspects. Which stored runs are comparable
+    `bench.gate.find_candidate` knows; here all are taken for that. Raises NotEnoughData for a frame
+    without a run.
+    """
+    *past, new = batches(df) or _no_run()
+    fresh = None if confirmation is None else batch(confirmation, "confirmation")
+    return against(past, new, fresh)
+
+
+def _no_run() -> NoReturn:
+    raise NotEnoughData("There is no run to judge: measure one, or load several.")
 
 
 def suspects(verdict: Verdict) -> tuple[str, ...]:

@@ -244,6 +244,7 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _mixed_connections,
     unsteady.memory,
     unsteady.drift_seen,
+    unsteady.clock_steps,
     unsteady.cold_start,
     unsteady.outliers,
     unsteady.late_harness,

@@ -83,3 +83,8 @@ class RaceVerdict:
         """Strict JSON types only: what is unknown or infinite is None."""
         found: dict[str, Any] = encode.plain(self)
         return found
+
+    def _repr_html_(self) -> str:
+        from bench.stats import cards  # knows every result, so none of them may know it earlier
+
+        return cards.race_card(self)

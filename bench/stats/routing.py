@@ -101,6 +101,11 @@ class Routing:
         """The answer for people, in one or two sentences."""
         return routing_words.words(self)
 
+    def _repr_html_(self) -> str:
+        from bench.stats import cards  # knows every result, so none of them may know it earlier
+
+        return cards.routing_card(self)
+
 
 def route(
     df: pd.DataFrame, *, seed: int = 0, resamples: int = 200, stratum: Stratum | None = None

@@ -64,6 +64,11 @@ class Summary:
         """One row per cell: stratum, endpoint, counts, and quantiles in ms (NA: not known)."""
         return pd.DataFrame([_flat(cell) for cell in self.cells], columns=FRAME_COLUMNS)
 
+    def _repr_html_(self) -> str:
+        from bench.stats import cards  # knows every result, so none of them may know it earlier
+
+        return cards.summary_card(self)
+
 
 FRAME_COLUMNS = [
     *("kind", "streamed", "connection", "client", "model", "arm", "endpoint", "metric"),

@@ -57,6 +57,15 @@ def drift(values: Values) -> float | None:
     return last / first - 1 if trend < DRIFT_ALPHA else None
 
 
+def clock_steps(facts: Facts) -> list[Caution]:
+    """The wall clock was set while requests were under way."""
+    n = int(facts.df["clock_step"].fillna(False).sum())
+    if not n:
+        return []
+    text = f"The system's clock was set during {n} requests: their starting times may be wrong."
+    return [Caution("clock_step", text, "Durations stand: they are counted by another clock")]
+
+
 def cold_start(facts: Facts) -> list[Caution]:
     eager = {
         str(run.get("run_id"))

@@ -99,3 +99,8 @@ class Verdict:
         for item, one in zip(found["judged"], self.judged, strict=True):
             item["name"] = one.name
         return found | {"schema_version": 1, "state": self.state}
+
+    def _repr_html_(self) -> str:
+        from bench.stats import cards  # knows every result, so none of them may know it earlier
+
+        return cards.verdict_card(self)

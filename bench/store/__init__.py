@@ -12,6 +12,7 @@ read as cautions; `repair` makes a folder fit to be appended to again.
 """
 
 from bench.store.archive import export_runs, import_runs
+from bench.store.compact import compact
 from bench.store.reader import StoredRun, is_run, read_run, read_runs
 from bench.store.reopen import Kept, reopen
 from bench.store.repair import repair
@@ -25,6 +26,7 @@ __all__ = [
     "RunWriter",
     "StoredRun",
     "change_tags",
+    "compact",
     "export_runs",
     "import_runs",
     "is_run",

@@ -13,6 +13,7 @@ from bench.store import disk, lines, parquet, runfile
 from bench.store.writer import SAMPLES
 
 _RERUN = "Measure again if the missing rows matter."
+_WATCH = "A watch does not make up for what it missed: `regionbench watch` goes on in a new folder."
 _RESUME = "If they matter: regionbench run --resume, and its folder."
 
 
@@ -32,7 +33,7 @@ def read_run(folder: Path) -> StoredRun:
     run, intact = runfile.read(folder)
     cautions = [] if intact else [_edited(folder / runfile.NAME)]
     rows, told = _rows(folder, run, live)
-    cautions += told + _resumed(run)
+    cautions += told + _resumed(run) + _watched(run)
     cautions += _missing(run, len(rows), live)
     return StoredRun(run, rows, tuple(cautions))
 
@@ -117,6 +118,18 @@ def _resumed(run: dict[str, Any]) -> list[Caution]:
     ]
 
 
+def _watched(run: dict[str, Any]) -> list[Caution]:
+    """The silences in a run of a watch, together."""
+    watch = run.get("watch")
+    gaps = (watch.get("gaps") if isinstance(watch, dict) else None) or []
+    words = [str(gap.get("words")) for gap in gaps if isinstance(gap, dict)]
+    if not words:
+        return []
+    more = f"; and {len(words) - 3} more" if len(words) > 3 else ""
+    text = f"{run['run_id']} has gaps in which nothing was asked: {'; '.join(words[:3])}{more}."
+    return [Caution("gaps", text, "They are in no latency; what happened in them is not known.")]
+
+
 def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
     scheduled, status = run["scheduled"], run["status"]
     count = f"{max(scheduled - rows, 0)} of {scheduled} rows are missing"
@@ -125,9 +138,8 @@ def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
             Caution("running", f"{run['run_id']} is still running: {rows} of {scheduled} rows.")
         ]
     if status == "running":
-        return [
-            Caution("killed", f"{run['run_id']} was killed before it finished: {count}.", _RESUME)
-        ]
+        text = f"{run['run_id']} was killed before it finished: {count}."
+        return [Caution("killed", text, _RESUME if not run.get("watch") else _WATCH)]
     if rows < scheduled:
         why = f" ({run['reason']})" if isinstance(run.get("reason"), str) else ""
         return [Caution("incomplete", f"{run['run_id']} is {status}{why}: {count}.", _RESUME)]

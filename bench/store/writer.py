@@ -117,8 +117,10 @@ class RunWriter:
         self._unsynced = 0
         self._synced_ns = self._now_ns()
 
-    def finish(self, status: str, **changes: Any) -> None:
+    def finish(self, status: str, *, compact: bool = True, **changes: Any) -> None:
         """Ends the run: rows synced, compacted and verified, then the status in ``run.json``.
+
+        Without ``compact`` that is left to `bench.store.compact`, in another process perhaps.
 
         ``status`` is complete, interrupted or stopped; ``changes`` are fields of `Run`, such as
         ``finished_at``. The status is written even when the compaction fails, as the rows are
@@ -130,7 +132,7 @@ class RunWriter:
         failure: StoreError | None = None
         facts: dict[str, Any] = {"rows": self.rows}
         try:
-            facts |= self._compacted()
+            facts |= self._checked(compact)
         except StoreError as error:
             failure = error
         self._failed = True
@@ -139,7 +141,7 @@ class RunWriter:
         if failure is not None:
             raise failure
 
-    def _compacted(self) -> dict[str, Any]:
+    def _checked(self, compact: bool) -> dict[str, Any]:
         if self._sync_failed:
             return {}
         self._sync()
@@ -151,6 +153,8 @@ class RunWriter:
                 f"{self.folder / SAMPLES} holds {held} of {self.rows} rows that were written: "
                 f"something else changed the file; check the disk."
             )
+        if not compact:
+            return {}
         with disk.explained(f"make {self.folder / parquet.NAME}"):
             return {"parquet": parquet.write(self.folder, found.rows)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 SPIN_NS = 300_000
@@ -46,6 +47,32 @@ class ClockWatch:
         elapsed_ns = now_ns() - self._began_ns
         moved_ns = abs(realtime_offset_ns() - self._offset_ns)
         return moved_ns > STEP_NS + elapsed_ns // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant, in ns on three clocks: ``awake_ns`` stands still while the machine sleeps,
+    ``elapsed_ns`` does not, and ``utc_ns``, since the epoch, may be set by anybody."""
+
+    awake_ns: int
+    elapsed_ns: int
+    utc_ns: int
+
+
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""On macOS CLOCK_MONOTONIC itself counts sleep, and `time.monotonic` does not."""
+
+
+class Clock:
+    """This machine's clocks, for whoever decides over days and is tested in minutes."""
+
+    def now(self) -> Moment:
+        """What they say."""
+        return Moment(now_ns(), time.clock_gettime_ns(_ELAPSED), time.time_ns())
+
+    def wait_until(self, awake_ns: int, stop: threading.Event) -> None:
+        """Return then, or as soon as ``stop`` is set."""
+        stop.wait(max(0, awake_ns - now_ns()) / 1e9)
 
 
 def utc_text(time_ns: int | None = None) -> str:

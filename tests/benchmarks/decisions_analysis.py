@@ -53,7 +53,7 @@ def measure(quick: bool) -> Result:
     for place, (name, world) in enumerate(WORLDS.items()):
         truth = truth_percent(world)
         for n in SIZES:
-            sittings = draw(world, P50_MS, n, 20 if quick else 1000, SEED + 10 * place + n)
+            sittings = draw(world, P50_MS, n, 8 if quick else 1000, SEED + 10 * place + n)
             row = _row(name, n, truth, [sitting(one) for one in sittings])
             table.append(row)
             figures += [

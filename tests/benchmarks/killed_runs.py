@@ -110,7 +110,7 @@ def judge(
 def _command(fleet: Fleet, results: Path, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "bench", "run", "--catalogue", str(fleet.catalogue)),
-        *("--endpoints", ENDPOINTS, "--no-calibrate", "--vantage", "here"),
+        *("--endpoints", ENDPOINTS, "--no-calibrate", "--no-report", "--vantage", "here"),
         *("--results", str(results), *more),
     ]
 
@@ -143,7 +143,9 @@ def _resumes(fleet: Fleet, results: Path, concurrency: int) -> bool:
         return True
     command = [sys.executable, "-m", "bench", "run", "--resume", str(folder)]
     done = subprocess.run(
-        [*command, "--no-calibrate", "--vantage", "here"], capture_output=True, check=False
+        [*command, "--no-calibrate", "--no-report", "--vantage", "here"],
+        capture_output=True,
+        check=False,
     )
     scheduled = 2 * (ROUNDS + concurrency)
     rows = _rows(results)

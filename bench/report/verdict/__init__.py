@@ -5,9 +5,10 @@ from __future__ import annotations
 import json as _json
 from collections.abc import Callable
 
-from bench.report.verdict import action_benchmark, annotate, junit, step_summary, text, words
-from bench.report.verdict.words import Verdicts
+from bench.report.verdict import action_benchmark, annotate, junit, step_summary, text
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict_words import Verdicts
 
 
 def json(verdicts: Verdicts) -> str:

@@ -6,10 +6,10 @@ import json
 import math
 from typing import Any
 
-from bench.report.verdict import words
-from bench.report.verdict.words import Verdicts
-from bench.report.words import clean
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged
+from bench.stats.verdict_words import Verdicts
+from bench.words import clean
 
 
 def render(verdicts: Verdicts) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.report.verdict import words
-from bench.report.verdict.words import Verdicts
-from bench.report.words import clean
+from bench.stats import verdict_words as words
+from bench.stats.verdict_words import Verdicts
+from bench.words import clean
 
 MOST = 10
 """Of each kind; GitHub shows no more of one step."""

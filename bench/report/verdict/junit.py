@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from bench.report.verdict import words
-from bench.report.verdict.words import Verdicts
-from bench.report.words import clean
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict_words import Verdicts
 from bench.units import NS_PER_MS, NS_PER_S
+from bench.words import clean
 
 
 def render(verdicts: Verdicts) -> str:

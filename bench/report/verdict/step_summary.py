@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.report.markdown import escape
-from bench.report.verdict import words
-from bench.report.verdict.words import Verdicts
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged
+from bench.stats.verdict_words import Verdicts
 
 ROWS = 10
 """Rows in sight; the others are folded away."""

@@ -6,10 +6,10 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from bench.report.verdict import words
-from bench.report.verdict.words import Verdicts
-from bench.report.words import clean
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict_words import Verdicts
+from bench.words import clean
 
 WIDTH = 80
 _COLUMNS = (30, 11, 11, 14, 14)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.report.verdict import text, words
-from bench.report.words import clean
+from bench.report.verdict import text
+from bench.stats import verdict_words as words
 from bench.stats.verdict import Judged, Verdict
+from bench.words import clean
 
 _COLUMNS = (26, 10, 10, 13, 21)
 _HEAD = ("", "A", "B", "change", "interval")

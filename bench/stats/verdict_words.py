@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bench.model import Caution
-from bench.report.words import UNKNOWN, clean, minus, percent
 from bench.stats.verdict import Judged, State, Verdict
 from bench.units import format_ms
+from bench.words import UNKNOWN, clean, minus, percent
 
 Verdicts = Sequence[Verdict]
 """What was judged of one candidate: against history, against objectives, against a variant."""

@@ -8,6 +8,7 @@ from typing import Any
 from bench.units import format_ms, format_usd
 
 UNKNOWN = "–"
+SIMULATED = "local fleet (simulated)"
 _NO_BREAK = "\u00a0"
 
 
@@ -113,14 +114,27 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 def circumstances(doc: Mapping[str, Any]) -> str:
     """Where and when: ``from berlin · 2026-03-14 09:00:00 to 09:06:40 UTC · simulated``."""
-    first, last = doc["first_at"], doc["last_at"]
     parts = [f"from {', '.join(map(clean, doc['vantages']))}"] if doc["vantages"] else []
-    if first and last:
-        end = last[11:19] if first[:10] == last[:10] else f"{last[:10]} {last[11:19]}"
-        parts.append(f"{first[:10]} {first[11:19]} to {end} UTC")
+    if moment := window(doc):
+        parts.append(moment)
     if doc["simulated"]:
-        parts.append("local fleet (simulated)")
+        parts.append(SIMULATED)
     return " · ".join(parts) or "no rows"
+
+
+def window(doc: Mapping[str, Any]) -> str:
+    """``2026-03-14 09:00:00 to 09:06:40 UTC``; empty without a time."""
+    first, last = doc["first_at"], doc["last_at"]
+    if not first or not last:
+        return ""
+    end = last[11:19] if first[:10] == last[:10] else f"{last[:10]} {last[11:19]}"
+    return f"{first[:10]} {first[11:19]} to {end} UTC"
+
+
+def vantages(doc: Mapping[str, Any]) -> str:
+    """``berlin``, ``here, a local fleet (simulated)``, or nothing."""
+    named = ", ".join(map(clean, doc["vantages"]))
+    return ", ".join(filter(None, [named, f"a {SIMULATED}" if doc["simulated"] else ""]))
 
 
 def setting(item: object) -> str:

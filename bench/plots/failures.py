@@ -1,0 +1,60 @@
+"""Failures on a time axis: one glyph and one colour per class, never on the axis of times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bench.plots import style
+from bench.plots.dates import moments
+
+CLASSES = {
+    "rate_limited": ("rate limited", "s", "ochre"),
+    "capacity": ("capacity", "D", "purple"),
+    "server_error": ("server error", "X", "failed"),
+    "timeout": ("timeout", "v", "ink"),
+    "dns_fail": ("no connection", "P", "blue"),
+    "connect_fail": ("no connection", "P", "blue"),
+    "tls_fail": ("no connection", "P", "blue"),
+}
+OTHER = ("other failure", "*", "failed")
+
+
+def mark_failures(strip: Axes, rows: pd.DataFrame) -> None:
+    """Each failure of ``rows`` at its time, near the strip's upper edge."""
+    times, outcomes = moments(rows), rows["outcome"].astype(str).to_numpy()
+    theme = style.on(strip)
+    for outcome in _present(rows):
+        _, marker, color = CLASSES.get(outcome, OTHER)
+        at = style.thin(times[outcomes == outcome])
+        style.marks(
+            strip,
+            at,
+            0.9,
+            transform=strip.get_xaxis_transform(),
+            marker=marker,
+            markersize=7,
+            color=theme[color],
+            markeredgecolor=theme.paper,
+            markeredgewidth=0.7,
+            clip_on=False,
+            zorder=8,
+        )
+
+
+def failure_handles(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
+    """Entries of a legend for the classes that ``rows`` have."""
+    kinds = dict.fromkeys(CLASSES.get(outcome, OTHER) for outcome in _present(rows))
+    options: dict[str, Any] = {"linestyle": "none", "markersize": 7}
+    return [
+        Line2D([], [], marker=marker, color=style.on(ax)[color], label=text, **options)
+        for text, marker, color in kinds
+    ]
+
+
+def _present(rows: pd.DataFrame) -> Iterable[str]:
+    return sorted(set(rows["outcome"].astype(str)) - {"ok"})

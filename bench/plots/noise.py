@@ -1,0 +1,64 @@
+"""The harness' own lateness in a strip: what of the times is this machine and not the service."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bench.plots import style
+from bench.plots.dates import moments
+from bench.plots.strips import scale_ms, title
+from bench.stats import quantile
+from bench.stats.quantiles import Values
+from bench.units import NS_PER_MS, format_ms
+
+SOURCES = {
+    "wakeup_late_ns": ("waking", ".", "grey"),
+    "late_ns": ("sending", "+", "ochre"),
+}
+"""How late this process noticed an answer, and how late it sent an open loop's request."""
+
+
+def noisy(rows: pd.DataFrame) -> bool:
+    """Whether the rows say anything of the harness."""
+    return bool(rows[list(SOURCES)].notna().any(axis=None))
+
+
+def noise_strip(strip: Axes, rows: pd.DataFrame) -> None:
+    """Every lateness as a dot on a scale of its own; p95 in words."""
+    late = {name: _ms(rows, name) for name in SOURCES}
+    late = {name: ms for name, ms in late.items() if np.isfinite(ms).any()}
+    log = style.wants_log(list(late.values()))
+    scale_ms(strip, list(late.values()), log)
+    times = moments(rows)
+    for name, ms in late.items():
+        _dots(strip, name, times, ms)
+    words = ", ".join(_words(name, style.finite(ms)) for name, ms in late.items())
+    unit = "ms, log scale" if log else "ms"
+    title(strip, f"this machine, late by ({unit}): {words}", style.on(strip).grey)
+
+
+def _ms(rows: pd.DataFrame, name: str) -> Values:
+    """Lateness per row in ms; no time is earlier than nought, so that a log axis has a place."""
+    known = rows[name].to_numpy(dtype=np.float64, na_value=np.nan) / NS_PER_MS
+    return np.asarray(np.maximum(known, 1e-3), dtype=np.float64)
+
+
+def _dots(strip: Axes, name: str, times: Values, ms: Values) -> None:
+    marker, color = SOURCES[name][1:]
+    few = slice(None, None, max(1, -(-len(ms) // style.MOST_POINTS)))
+    strip.plot(
+        times[few],
+        ms[few],
+        linestyle="none",
+        marker=marker,
+        markersize=4,
+        color=style.on(strip)[color],
+        alpha=style.on(strip).cloud,
+        rasterized=True,
+    )
+
+
+def _words(name: str, ms: Values) -> str:
+    return f"{SOURCES[name][0]} p95 {format_ms(quantile(ms, 0.95))}"
