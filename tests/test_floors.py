@@ -53,6 +53,7 @@ NEIGHBOURS = {
     ("plan", "catalogue"),
     ("plan", "arms"),
     ("key", "catalogue"),
+    ("simulator", "shield"),
     ("history", "loading"),
     ("gate", "foreign"),
     ("gate", "history"),

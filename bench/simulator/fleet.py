@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import select
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from typing import Any
 
 from bench.errors import FleetError
 from bench.model import Endpoint
+from bench.shield import without_secrets
 from bench.simulator import names, truth
 from bench.simulator.names import Hosts
 
@@ -44,10 +44,6 @@ class Settings:
     seed: int
     hosts: Hosts
     bind: str | None
-
-
-_SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
-"""Variables that a simulator has no business with, the log of TLS keys among them."""
 
 
 class Fleet:
@@ -157,7 +153,6 @@ class Fleet:
 
 def _spawn(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bench.simulator", json.dumps(asdict(settings))]
-    environment = {name: text for name, text in os.environ.items() if not _SECRET.search(name)}
     with (folder / _STDERR).open("wb") as stderr:
         # Its own session: the terminal's Ctrl-C must not reach it before the run has drained.
         return subprocess.Popen(  # noqa: S603 — our own module, no shell
@@ -165,7 +160,7 @@ def _spawn(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=environment,
+            env=without_secrets(os.environ),
             start_new_session=True,
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.shield import without_secrets
 from bench.watch.finding import Finding, read_finding
 
 
@@ -49,6 +51,7 @@ class Reviewer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=without_secrets(os.environ),
             start_new_session=True,  # the terminal's Ctrl-C is for the watch
         )
 
