@@ -179,7 +179,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=25)  # a summary each
+@settings(max_examples=10)  # a summary each
 @given(data=st.data())
 def test_a_lying_file_is_read_or_refused_and_nothing_else(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -17,8 +17,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.report_kit import DROPPED, EVIL, render
 from tests.synthetic import rows
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser and one page, not one a worker
-
 MEDIANS_MS = {f"region-{i}": 150.0 + 60 * i for i in range(6)}
 NAMES = ("global", *MEDIANS_MS)
 DESKTOP, PHONE, NARROW = (1280, 720), (390, 844), (320, 640)

@@ -81,7 +81,7 @@ def words(fleet: Fleet, results: Path, *more: str) -> list[str]:
             "--no-calibrate",
             "--no-report",
             "--rounds",
-            "40",
+            "16",
         ),
         *("--vantage", "here", "--results", str(results), *more),
     ]
@@ -124,7 +124,7 @@ def test_a_run_that_was_ended_is_finished_and_the_gap_is_marked(
         == 0
     )
     after = bench.load(folder)
-    scheduled = 5 * 41
+    scheduled = 5 * 17
     assert sorted(after.loc[after["seq"] < scheduled, "seq"]) == list(range(scheduled))
     assert (after.loc[after["seq"] >= scheduled, "warmup"]).all()
     same = after[after["seq"].isin(before["seq"])].sort_values("seq")
@@ -158,13 +158,13 @@ def test_a_stopped_run_goes_on_with_another_purse(stopped: Path, tmp_path: Path)
     run = json.loads((folder / "run.json").read_text())
     assert [part["status"] for part in run["before"]] == ["stopped", "stopped"]
     assert run["status"] == "complete"
-    assert len(bench.load(folder)) == run["scheduled"] == 5 * 41 + 2 * 5
+    assert len(bench.load(folder)) == run["scheduled"] == 5 * 17 + 2 * 5
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--rounds", "41"], r"its plan is another one \(catalogue, rounds\)"),
+        (["--rounds", "17"], r"its plan is another one \(catalogue, rounds\)"),
         (["--vantage", "elsewhere"], "measured from here, this is elsewhere; say --vantage here"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_plan_that_was_edited_is_refused(stopped: Path, tmp_path: Path) -> Non
     """Its digest tells."""
     folder = Path(shutil.copytree(stopped, tmp_path / "edited"))
     run = json.loads((folder / "run.json").read_text())
-    run["plan"]["rounds"] = 41
+    run["plan"]["rounds"] = 17
     (folder / "run.json").write_text(json.dumps(run))
     with pytest.raises(StoreError, match="its plan is not as it was written"):
         read_rest(folder)

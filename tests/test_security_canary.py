@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def a_run(
         )
 
         def look() -> None:
-            seen.update(_processes())
+            seen.update(_processes(tmp_path))
             on_chat(process.pid)
 
         heard.on_chat = look
@@ -119,6 +120,7 @@ def a_run(
 def _environment(folder: Path) -> dict[str, str]:
     own = {
         "CANARY_KEY": CANARY,
+        "CANARY_RUN": str(folder),
         "PYTHONPATH": f"{folder / 'site'}{os.pathsep}{Path.cwd()}",
         "TMPDIR": str(folder / "tmp"),
         "HOME": str(folder / "home"),
@@ -137,14 +139,17 @@ def _catalogue(address: str, ca: Path, ways: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _processes() -> dict[tuple[int, str], list[str]]:
-    """Processes whose arguments or environment hold the canary."""
+def _processes(ours: Path) -> dict[tuple[int, str], list[str]]:
+    """Processes whose arguments or environment hold the canary, but not those of another test's
+    run, which may be under way beside this one."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):
-                if holds((folder / name).read_bytes()):
-                    found[int(folder.name), name] = ["as it is"]
+        with contextlib.suppress(OSError):
+            texts = {name: (folder / name).read_bytes() for name in ("cmdline", "environ")}
+            runs = re.findall(rb"\0CANARY_RUN=([^\0]*)", b"\0" + texts["environ"])
+            if runs and runs != [bytes(ours)]:
+                continue
+            found |= {(int(folder.name), n): ["as it is"] for n, t in texts.items() if holds(t)}
     return found
 
 
@@ -307,9 +312,12 @@ def test_the_search_finds_it_at_each_place(tmp_path: Path) -> None:
     wait = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
     for arguments, environ, place in (([CANARY], {}, "cmdline"), ([], {"K": CANARY}, "environ")):
         with subprocess.Popen(
-            wait + arguments, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            wait + arguments,
+            env={**environ, "CANARY_RUN": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         ) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            assert (process.pid, place) in _processes()
+            assert (process.pid, place) in _processes(tmp_path)
             process.communicate()

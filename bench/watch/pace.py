@@ -116,8 +116,9 @@ class Pace:
         self._busy_ns = now.awake_ns
 
     def explain(self, cause: Cause) -> None:
-        """Why it is silent until the next round, where that is known."""
-        self._why = cause
+        """Why it is silent until the next round, where that is known; a limit explains all."""
+        if self._why != "limit":
+            self._why = cause
 
     def fills(self, began: Moment, now: Moment) -> bool:
         """Whether the next round is for another run folder than the one begun at ``began``."""
