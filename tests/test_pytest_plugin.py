@@ -233,6 +233,26 @@ def test_an_interrupt_keeps_what_was_measured(half: Fleet, tmp_path: Path) -> No
     assert len(benchmark["stats"]["data"]) in (counted, counted - 1)
 
 
+DEAF = """
+import os, signal, threading
+
+def test_one(endpoint_benchmark):
+    signal.signal(signal.SIGINT, lambda *_: None)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    endpoint_benchmark("well", rounds=100000)
+"""
+
+
+def test_an_interrupt_that_python_dropped_ends_the_benchmark_too(
+    half: Fleet, tmp_path: Path
+) -> None:
+    """As when it comes while an object is destroyed."""
+    (tmp_path / "test_one.py").write_text(DEAF)
+    done = run(tmp_path, "test_one.py", f"--regionbench-catalogue={half.catalogue}")
+    assert done.returncode == 2
+    assert "KeyboardInterrupt" in done.stdout
+
+
 def test_the_suite_saves_compares_and_draws(half: Fleet, tmp_path: Path) -> None:
     """Every endpoint and kind is a benchmark; all that pytest-benchmark makes of them works, and
     the storage loads as one run per file."""

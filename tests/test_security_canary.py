@@ -142,7 +142,7 @@ def _catalogue(address: str, ca: Path, ways: tuple[str, ...]) -> str:
 def _processes(ours: Path) -> dict[tuple[int, str], list[str]]:
     """Processes whose arguments or environment hold the canary, but not those of another test's
     run, which may be under way beside this one."""
-    found = {}
+    found: dict[tuple[int, str], list[str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             texts = {name: (folder / name).read_bytes() for name in ("cmdline", "environ")}

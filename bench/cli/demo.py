@@ -18,6 +18,9 @@ from bench.prepare import Where
 @click.option(
     "--seed", default=1, show_default=True, help="Draws orders and the fleet's behaviour."
 )
+@click.option(
+    "--stream/--no-stream", default=True, show_default=True, help="Chat as a stream or not."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option(
     "--results",
@@ -26,12 +29,17 @@ from bench.prepare import Where
     show_default=True,
     help="Folder that run folders go into.",
 )
-def demo(profile: str, rounds: int, seed: int, as_json: bool, results: Path) -> int:
+def demo(profile: str, rounds: int, seed: int, stream: bool, as_json: bool, results: Path) -> int:
     """See it work: starts a local fleet, measures it, writes a report. Needs no key, sends nothing
     beyond this machine."""
     tell(f"Starting a local fleet (profile {profile}): simulated regions on this machine.")
     plan = make_plan(
-        catalogue="fleet", rounds=rounds, seed=seed, connections=("warm", "cold"), timeout_s=30.0
+        catalogue="fleet",
+        rounds=rounds,
+        seed=seed,
+        stream=stream,
+        connections=("warm", "cold"),
+        timeout_s=30.0,
     )
     where = Where(results=results, profile=profile, vantage="here", calibrate=True)
     return measure_and_tell(plan, where, as_json=as_json)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,14 +160,18 @@ class Timer:
         self._benchmark.cprofile = False
 
         def ask() -> None:
+            if asked_to_end:
+                raise KeyboardInterrupt
             sample = _measured(source, told["rows"])
             samples.append(sample)
             self._clock.seconds = timed.seconds(sample)
             told.update(timed.facts())
 
         pedantic: Callable[..., None] = self._benchmark.pedantic
+        setup = self._clock.reset
         try:
-            pedantic(ask, setup=self._clock.reset, rounds=rounds, iterations=1, warmup_rounds=0)
+            with _remembering_interrupts() as asked_to_end:
+                pedantic(ask, setup=setup, rounds=rounds, iterations=1, warmup_rounds=0)
         except KeyboardInterrupt:
             self._venue.interrupted = True
             raise
@@ -172,6 +180,28 @@ class Timer:
         if timed.failed:
             self._failing.append(timed)
         return timed
+
+
+@contextmanager
+def _remembering_interrupts() -> Iterator[list[int]]:
+    """Ctrl-C raises as ever, and is kept: Python drops what is raised in a destructor or in a
+    callback of its collector, and the benchmark would go on."""
+    asked: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if callable(before):
+            before(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _measured(source: Generator[Sample], rows: list[dict[str, Any]]) -> Sample:
