@@ -58,6 +58,15 @@ def test_the_burst_is_marked(frame: pd.DataFrame) -> None:
     assert "4 failed" in _texts(figure)
 
 
+def test_the_timeline_marks_the_burst_in_globals_strip_alone(frame: pd.DataFrame) -> None:
+    """A line above the strip, with the name of the region that took over."""
+    figure = PLOTS["timeline"](frame)
+    strips = [strip for ax in figure.axes for strip in (ax, *ax.child_axes)]
+    marked = [strip for strip in strips if any(ln.get_linewidth() == 4 for ln in strip.lines)]
+    assert len(marked) == 1
+    assert "mid" in [text.get_text() for text in marked[0].texts]
+
+
 def test_areas_add_up_to_global(frame: pd.DataFrame) -> None:
     """Each part's area is its share of all requests."""
     panel = Figure().add_subplot()

@@ -162,8 +162,8 @@ def _burst(strip: Axes, burst: Burst, color: str) -> None:
     above = strip.get_xaxis_transform()
     strip.plot([start, end], [1, 1], color=color, linewidth=4, transform=above, clip_on=False,
                solid_capstyle="butt")  # fmt: skip
-    label = strip.text((start + end) / 2, 1.04, style.short(burst.region), transform=above)
-    label.set(ha="center", va="bottom", color=color, fontsize=style.SMALL, zorder=9)
+    label = strip.text((start + end) / 2, 0.96, style.short(burst.region), transform=above)
+    label.set(ha="center", va="top", color=color, fontsize=style.SMALL, zorder=9)
     label.set_path_effects([*style.halo(strip)])
 
 
