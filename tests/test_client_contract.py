@@ -19,6 +19,7 @@ from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from tests.conftest import Authority
 from tests.faults.server import Conversation, FaultServer, fault_server
 from tests.node import VARIABLE, require_node_modules
+from tests.programs import require_program
 from tests.test_client_http import (
     DONE,
     END,
@@ -45,6 +46,8 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     found: str = request.param
     if found == "openai":
         pytest.importorskip("openai")
+    if found == "curl":
+        require_program("curl")
     if found == "openai-js":
         monkeypatch.setenv(VARIABLE, str(require_node_modules()))
     return found

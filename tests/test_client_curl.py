@@ -17,6 +17,7 @@ from bench.wire.proxy import Proxy
 from bench.wire.record import Record
 from bench.wire.trust import trust
 from tests.conftest import Authority
+from tests.programs import require_program
 from tests.test_client_http import a_request
 
 ENDPOINT = Endpoint("e", "https://api.test", connect="127.0.0.1:8443")
@@ -114,6 +115,7 @@ def test_without_curl_the_remedy_is_named(
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
 def test_its_times_are_in_order_over_both_versions(http2: bool, authority: Authority) -> None:
     """The first byte is the answer's, also where curl stamps it with the request."""
+    require_program("curl")
     with Fleet.start(profile="steady", seed=1) as fleet:
         settings = replace(authority.settings(20, http2=http2), context=trust(fleet.ca))
         settings = replace(settings, ca=fleet.ca, key=Key(fleet.key))

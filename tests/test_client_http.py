@@ -28,6 +28,7 @@ from tests.faults.lane import Ground
 from tests.faults.server import Conversation, FaultServer, Script, fault_server, wait_until
 from tests.faults.stage import Setting, on_stage
 from tests.faults.steps import RIGHT, frame, pause
+from tests.programs import require_program
 
 HOST = "api.fleet.test"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -257,6 +258,7 @@ def test_a_server_that_renegotiates_does_not_hang_the_request(
 ) -> None:
     """TLS 1.2 lets a server shake hands again in the middle: a row within the deadline, and the
     next request works."""
+    require_program("openssl")
     pem = tmp_path / "server.pem"
     authority.ca.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(pem))
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -16,6 +16,7 @@ from tests.faults.clients import present, why_missing
 from tests.faults.lane import Ground
 from tests.faults.matrix import CASES, DEFAULT, meet, plan
 from tests.lab.inside import require
+from tests.programs import require_program
 
 
 @pytest.mark.timeout(600)
@@ -26,6 +27,7 @@ def test_a_fault_is_one_row_with_the_right_words_and_harms_nothing_else(tmp_path
     not over; the next requests are ok; the server came to its last step. One test, so that the
     lanes wait for their deadlines together.
     """
+    require_program("openssl")
     others = [client for client in present()[0] if client != DEFAULT]
     planned = plan([DEFAULT]) + plan(others).only("cold").halved()
     cells = meet(Ground(tmp_path), planned)

@@ -25,6 +25,7 @@ from bench.foreign.reading import MOST_BYTES
 from bench.loading import read
 from bench.simulator import Fleet
 from bench.stats import summarise
+from tests.programs import require_program
 
 DATA = Path(__file__).parent / "data" / "foreign"
 FILES = {
@@ -174,6 +175,7 @@ def test_curl_redirects_have_a_total_and_no_phases() -> None:
 def test_real_curl_in_both_documented_forms(fleet: Fleet, tmp_path: Path) -> None:
     """What this machine's curl writes, with its certificates in front; by the shell, which fills in
     the time."""
+    require_program("curl")
     endpoint = fleet.endpoints[0]
     host, ca = urlsplit(endpoint.url).hostname, load_catalogue(str(fleet.catalogue)).provider.ca
     curl = (

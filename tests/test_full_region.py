@@ -18,6 +18,7 @@ from bench.simulator import Fleet
 from bench.simulator.names import FOLDER
 from bench.wire.trust import trust
 from tests.node import VARIABLE, require_node_modules
+from tests.programs import require_program
 
 FULL = "us-east-1"
 REQUESTS = 4
@@ -41,6 +42,8 @@ def test_the_regional_endpoint_fails_and_the_global_one_spills(
 ) -> None:
     """`capacity` rows, one request each and not 1.4 s of hidden retries; global keeps answering,
     from the next nearest region, as the fleet's own log proves."""
+    if name == "curl":
+        require_program("curl")
     if name == "openai-js":
         monkeypatch.setenv(VARIABLE, str(require_node_modules()))
     catalogue = load_catalogue(str(full.catalogue))
