@@ -345,6 +345,18 @@ def test_an_old_terminal_and_one_without_colour_are_respected(
     assert not re.search(escape, seen.text)
 
 
+def test_a_watch_writes_over_its_own_line_and_marks_no_letter(
+    terminal: list[Seen], fleet: Fleet, tmp_path: Path
+) -> None:
+    """The line of the latest round is cleared, not shown as letters that nobody may use."""
+    words = ["watch", "--catalogue", str(fleet.catalogue), "--results", str(tmp_path)]
+    words += ["--every", "1s", "--for", "4s", "--no-calibrate", "--listen", "127.0.0.1:0"]
+    terminal.append(Seen(words, 80))
+    assert terminal[-1].end() == 0
+    assert "\r\x1b[K" in terminal[-1].text
+    assert "?[K" not in terminal[-1].text
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_an_encoding_that_lacks_a_letter_gets_the_nearest(
     encoding: str, fleet: Fleet, tmp_path: Path

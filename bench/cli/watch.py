@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.consent import agree_on_cost
+from bench.cli.letters import printable
 from bench.cli.measuring import announce_daily
 from bench.cli.options import (
     Duration,
@@ -21,12 +21,16 @@ from bench.cli.options import (
     plan_options,
     where_from,
 )
+from bench.cli.progress import animates
 from bench.cli.shell import tell
 from bench.errors import INTERRUPTED, OK, PlanError
 from bench.prepare import open_catalogue
 
 if TYPE_CHECKING:
     from bench.watch import Ended, Orders
+
+_CLEAR = "\r\x1b[K"
+"""To the start of the line, and nothing on it: ours alone, `tell` lets no text do that."""
 
 CHEAP = ("chat", "models")
 """What is asked unless the plan says otherwise: the list of models costs nothing, and tells network
@@ -116,18 +120,24 @@ class Terminal:
 
     def __init__(self) -> None:
         self._out = sys.stderr
-        self._animates = self._out.isatty() and os.environ.get("TERM") != "dumb"
+        self._animates = animates(self._out)
         self._first = True
 
     def line(self, text: str) -> None:
         """See `bench.watch.Voice`."""
-        tell(f"\r\x1b[K{text}" if self._animates else text)
+        self._clear()
+        tell(text)
 
     def status(self, text: str) -> None:
         """See `bench.watch.Voice`; into a file, the first one alone: it works."""
         if self._animates:
             width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{text[:width]}", end="", file=self._out, flush=True)
+            self._clear()
+            print(printable(text)[:width], end="", file=self._out, flush=True)
         elif self._first:
             tell(text)
         self._first = False
+
+    def _clear(self) -> None:
+        if self._animates:
+            print(_CLEAR, end="", file=self._out)
