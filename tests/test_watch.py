@@ -42,17 +42,18 @@ from bench.watch.purse import Purse
 from bench.watch.review import KEPT_LAST, prune, review
 from bench.watch.reviewer import Reviewed, Reviewer
 from bench.wire.clock import Clock, Moment
+from tests.profiles import TWO_REGIONS
 from tests.store_kit import run, sample
 from tests.test_gate import write_day
 from tests.watch_judge import disagreements, expected, stored
-from tests.watch_kit import PROFILE, FastClock, network, parsed, scrape, value
+from tests.watch_kit import FastClock, network, parsed, scrape, value
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two regions that answer in a few milliseconds."""
     profile = tmp_path_factory.mktemp("profile") / "quick.toml"
-    profile.write_text(PROFILE)
+    profile.write_text(TWO_REGIONS)
     with Fleet.start(profile, seed=1) as fleet:
         yield fleet
 

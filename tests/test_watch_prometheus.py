@@ -32,8 +32,9 @@ from bench.watch import Address, Orders, Rhythm, Watch, prepare_watch
 from bench.watch.finding import Cell, Finding
 from bench.watch.kit import FILES, content
 from bench.watch.pace import Gap
+from tests.profiles import TWO_REGIONS
 from tests.test_watch import Heard, words
-from tests.watch_kit import PROFILE, network
+from tests.watch_kit import network
 
 DASHBOARD = json.loads(content("grafana.json"))
 RULES = yaml.safe_load(content("alerts.yml"))
@@ -62,7 +63,7 @@ def named(text: str) -> set[str]:
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two regions that answer in a few milliseconds."""
     profile = tmp_path_factory.mktemp("profile") / "quick.toml"
-    profile.write_text(PROFILE)
+    profile.write_text(TWO_REGIONS)
     with Fleet.start(profile, seed=1) as fleet:
         yield fleet
 

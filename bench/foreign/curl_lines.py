@@ -25,7 +25,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.clients.curl_words import exit_fault, reached
 from bench.clients.outcome import classify, clean
@@ -34,6 +33,7 @@ from bench.foreign.reading import (
     Facts,
     Lost,
     Unreadable,
+    host_and_path,
     inner,
     instant,
     number,
@@ -121,15 +121,11 @@ def _pairs(text: str) -> dict[str, Any]:
 
 def _who(said: Mapping[str, Any]) -> Facts:
     url = text_of(said, "url_effective") or text_of(said, "url") or ""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        raise Unreadable("has a url that is none") from None
+    host, path = host_and_path(url)
     endpoint = text_of(said, "endpoint") or host
     if endpoint is None:
         raise Unreadable("names no host: add url_effective or endpoint to the format")
-    return {"endpoint": endpoint, "kind": f"{text_of(said, 'method') or 'GET'} {parts.path or '/'}"}
+    return {"endpoint": endpoint, "kind": f"{text_of(said, 'method') or 'GET'} {path or '/'}"}
 
 
 def _connection(said: Mapping[str, Any]) -> Facts:

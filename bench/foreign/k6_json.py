@@ -20,13 +20,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.clients.outcome import classify, clean
 from bench.foreign.reading import (
     Facts,
     Lost,
     Unreadable,
+    host_and_path,
     inner,
     instant,
     numbered,
@@ -149,16 +149,12 @@ def _facts(request: _Request) -> Facts:
 
 def _who(tags: Mapping[str, Any]) -> Facts:
     url = text_of(tags, "url") or text_of(tags, "name") or ""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        raise Unreadable("has a url that is none") from None
+    host, path = host_and_path(url)
     endpoint = text_of(tags, "endpoint") or host
     if endpoint is None:
         raise Unreadable("names no host: give each request a tag endpoint")
     method = text_of(tags, "method") or "GET"
-    return {"endpoint": endpoint, "kind": f"{method} {parts.path if host else url}"}
+    return {"endpoint": endpoint, "kind": f"{method} {path if host else url}"}
 
 
 def _outcome(tags: Mapping[str, Any], waiting_ns: int) -> Facts:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Caution
@@ -108,6 +109,15 @@ def text_of(of: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise Unreadable(f"has a {name} that is no text")
     return value
+
+
+def host_and_path(url: str) -> tuple[str | None, str]:
+    """Host and path of a URL, the host None where it names none. Raises Unreadable for no URL."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.path
+    except ValueError:
+        raise Unreadable("has a url that is none") from None
 
 
 def number(of: Mapping[str, Any], name: str, most: float = 1e15) -> float | None:

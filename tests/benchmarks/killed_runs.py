@@ -24,35 +24,12 @@ from bench.simulator import Fleet
 from bench.store import read_run
 from tests.benchmarks.figures import Figure, Result
 from tests.benchmarks.figures import run as run_benchmark
+from tests.profiles import TWO_REGIONS
 
 ROUNDS = 40
 ENDPOINTS = "near,far"
 RESUMED_EVERY = 10
 _SETTLE_S = 0.2
-_PROFILE = """
-about = "Two quick regions."
-edge_rtt_ms = 1.0
-[router]
-regions = ["near", "far"]
-[[models]]
-id = "m"
-created = 1
-fingerprint = "fp"
-usd_per_million = { input = 1, cached_input = 1, output = 1 }
-completion_tokens = 4
-reasoning_tokens = 0
-[defaults]
-latitude = 0
-longitude = 0
-rtt_ms = 1.0
-models = ["m"]
-service = { ttft_ms = 5.0, sigma = 0.2, token_ms = 0.5 }
-[[regions]]
-name = "near"
-[[regions]]
-name = "far"
-longitude = 10
-"""
 
 
 @dataclass(frozen=True)
@@ -160,7 +137,7 @@ def measure(options: argparse.Namespace) -> Result:
     count = 6 if options.quick else options.kills
     with tempfile.TemporaryDirectory(prefix="killed-") as folder:
         profile = Path(folder) / "quick.toml"
-        profile.write_text(_PROFILE)
+        profile.write_text(TWO_REGIONS)
         with Fleet.start(profile, seed=options.seed) as fleet:
             killed = [
                 kill_one(

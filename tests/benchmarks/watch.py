@@ -37,6 +37,7 @@ from bench.simulator import Fleet
 from bench.store import StoredRun
 from bench.watch import Address, Orders, Rhythm, Watch, prepare_watch
 from tests.benchmarks.figures import Figure, Result, run
+from tests.profiles import TWO_REGIONS
 from tests.watch_judge import (
     disagreements,
     expected,
@@ -46,7 +47,7 @@ from tests.watch_judge import (
     missing,
     stored,
 )
-from tests.watch_kit import PROFILE, FastClock, Link, network, parsed, scrape, value
+from tests.watch_kit import FastClock, Link, network, parsed, scrape, value
 
 HOURS = 2.0
 TIMEOUT_S = 0.5
@@ -149,7 +150,7 @@ def _events(
 def _watch(folder: Path, tempo: Tempo) -> tuple[Seen, list[str]]:
     """Run it; what was seen, and the requests that the fleet was asked, in its own words."""
     profile = folder / "profile.toml"
-    profile.write_text(PROFILE)
+    profile.write_text(TWO_REGIONS)
     with Fleet.start(profile, seed=1) as fleet, network(fleet, folder) as (catalogue, links):
         values = map(str, (folder, catalogue, tempo.speed, tempo.every_s, tempo.rotate_s))
         command = [sys.executable, "-m", __spec__.name, "--child", *values]
