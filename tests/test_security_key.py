@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tests.conftest import Authority
 from tests.echo import echo_server
 from tests.faults.clients import present
 from tests.faults.server import Conversation, fault_server
-from tests.faults.trust import HOST
+from tests.faults.trust import BAD, HOST
 
 XAI = load_catalogue("xai").provider
 
@@ -63,8 +63,12 @@ def test_one_line_end_is_stripped(end: str, tmp_path: Path) -> None:
             found(CANARY + end + "\n\n")
 
 
-def _from(file: Path):  # type: ignore[no-untyped-def]  # a helper of one line
-    return lambda text: (file.write_bytes(text.encode()), find_key(XAI, file))[1]
+def _from(file: Path) -> Callable[[str], Key | None]:
+    def found(text: str) -> Key | None:
+        file.write_bytes(text.encode())
+        return find_key(XAI, file)
+
+    return found
 
 
 @given(
@@ -145,20 +149,16 @@ def test_a_redirect_is_never_followed(
     assert other.connections == 0
 
 
-def test_nothing_is_sent_to_a_server_that_is_not_verified(clients: dict[str, Client]) -> None:
+@pytest.mark.parametrize("bad", ["untrusted", "older than 1.2"])
+def test_nothing_is_sent_to_a_server_that_is_not_verified(
+    bad: str, clients: dict[str, Client], authority: Authority
+) -> None:
     """Must: a stranger's certificate, and TLS below 1.2, end before the key is sent."""
-    import trustme
-
-    for ca, most in ((trustme.CA(), ssl.TLSVersion.TLSv1_3), (trustme.CA(), None)):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ca.issue_cert(HOST).configure_cert(context)
-        if most is not None:
-            context.maximum_version = most
-        with fault_server(lambda _: None, context) as server:
-            endpoint = Endpoint("e", f"https://{HOST}", connect=server.address)
-            for name, client in clients.items():
-                assert ask(client, endpoint) in ("tls_fail", "connect_fail"), name
-        assert server.requests == []
+    with fault_server(lambda _: None, BAD[bad](authority.ca)) as server:
+        endpoint = Endpoint("e", f"https://{HOST}", connect=server.address)
+        for name, client in clients.items():
+            assert ask(client, endpoint) in ("tls_fail", "connect_fail"), name
+    assert server.requests == []
 
 
 def test_tls_below_1_2_is_not_spoken(authority: Authority) -> None:
