@@ -212,7 +212,6 @@ def test_the_doctor_finds_the_layers_in_their_order() -> None:
     json.dumps(found.to_dict(), allow_nan=False)
     if sys.platform == "linux":
         assert found.best_layer == "kernel"
-        assert found.bias["kernel"].p50_us < 20_000
 
 
 def test_a_runs_calibration_is_stored_with_it(fleet: Fleet, tmp_path: Path) -> None:
