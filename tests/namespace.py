@@ -56,5 +56,5 @@ def run_inside(
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=200,
     )

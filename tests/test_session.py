@@ -247,7 +247,7 @@ def test_an_interrupted_run_keeps_everything_and_prints_the_summary(
     """Exit code 130; rows and Parquet are there, and figures do not keep anybody waiting."""
     process = start_run(fleet, tmp_path)
     os.kill(process.pid, kind)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "global" in out
     folder = next(tmp_path.iterdir())

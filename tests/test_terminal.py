@@ -376,7 +376,7 @@ def test_an_encoding_that_lacks_a_letter_gets_the_nearest(
         capture_output=True,
         check=False,
         env={**os.environ, "PYTHONIOENCODING": encoding},
-        timeout=90,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.decode(encoding)
@@ -397,7 +397,7 @@ def test_the_verdict_is_the_last_thing_said(fleet: Fleet, tmp_path: Path) -> Non
         text=True,
         check=False,
         cwd=tmp_path,
-        timeout=90,
+        timeout=200,
     )
     blocks = done.stdout.rstrip().split("\n\n")
     assert "objective global ttft.p50 <= 60s: measured" in done.stdout

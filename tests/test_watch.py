@@ -306,7 +306,7 @@ def test_a_kill_loses_no_row_and_the_next_watch_goes_on_in_a_new_folder(
     with pytest.raises(UsageError, match="part of a watch"):
         read_rest(folder)
     again = subprocess.run(
-        [*command, "--for", "1s"], capture_output=True, text=True, check=False, timeout=90
+        [*command, "--for", "1s"], capture_output=True, text=True, check=False, timeout=200
     )
     assert again.returncode == 0, again.stderr
     runs = stored(tmp_path)
@@ -443,7 +443,7 @@ def test_without_the_extra_it_says_what_to_install(quick: Fleet, tmp_path: Path)
     code = "import sys; sys.modules['prometheus_client'] = None; import bench.cli as c; "
     code += f"sys.exit(c.main({words(quick, tmp_path)[3:]!r}))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=90
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
