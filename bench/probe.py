@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from bench.admission import Admission, unlimited
@@ -20,6 +21,7 @@ from bench.wire.clock import now_ns, sleep_until, utc_text
 _SWEEP_EVERY = 16
 _PATIENCE_S = 0.05
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
+_reply_values = attrgetter(*_REPLY_FIELDS)
 
 
 class Stop:
@@ -331,7 +333,7 @@ def _identity(bench: Bench, trial: Trial, endpoint: Endpoint, request: Request) 
 
 
 def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
-    values = {name: getattr(reply, name) for name in _REPLY_FIELDS}
+    values = dict(zip(_REPLY_FIELDS, _reply_values(reply), strict=True))
     if values["cost_usd"] is None:
         values["cost_usd"] = bench.price(trial, reply)
     return values
