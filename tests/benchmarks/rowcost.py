@@ -113,6 +113,7 @@ class Player:
     """The other side of `tests.benchmarks.rowcost_players`."""
 
     def __init__(self, task: Task, folder: Path) -> None:
+        self._task = task
         command = [sys.executable, "-m", "tests.benchmarks.rowcost_players", str(task)]
         environment = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
@@ -124,7 +125,7 @@ class Player:
         """What its last turn took, in ns. RuntimeError when it is gone."""
         assert self._process.stdout is not None
         if not (line := self._process.stdout.readline()):
-            raise RuntimeError(f"a contestant ended by itself: {self._process.args}")
+            raise RuntimeError(f"a contestant ended by itself: {self._task}")
         return int(line)
 
     def play(self, requests: int) -> int:

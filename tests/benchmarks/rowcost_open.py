@@ -23,7 +23,7 @@ from tests.benchmarks.turns import ROOT
 
 RATE = 200.0
 ENDPOINTS = 5
-IN_FLIGHT = 16
+IN_FLIGHT = 32
 LATE_MS = 5.0
 
 PROFILE = """\

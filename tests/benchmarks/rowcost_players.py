@@ -179,6 +179,7 @@ def wire(scene: Scene) -> Iterator[object]:
         )  # fmt: skip
         slot.wire.begin(now_ns() + _DEADLINE_NS)
         with closing(slot.wire.transport.handle_request(built)) as response:
+            assert isinstance(response.stream, httpx.SyncByteStream)
             for _ in response.stream:
                 pass
         yield slot.wire.finish()
