@@ -18,10 +18,11 @@ import pytest
 import bench
 from bench.catalogue import Catalogue, load_catalogue
 from bench.errors import NothingMeasured, PlanError
-from bench.model import Plan
+from bench.model import Connection, Endpoint, Plan, Reply, Request, Trial
 from bench.plan import make_plan
 from bench.prepare import Where, prepare
-from bench.probe import Stop
+from bench.probe import Bench, Stop, measure
+from bench.request import build_request
 from bench.session import execute
 from bench.simulator import Fleet
 from bench.stats import summarise
@@ -307,12 +308,48 @@ def test_memory_is_swept_between_requests_and_the_collector_is_back_afterwards(
 
     gc.callbacks.append(count)
     try:
-        measured(fleet, tmp_path, rounds=7, endpoints=("us-east-1", "global", "us", "eu-west-1"))
+        measured(fleet, tmp_path, rounds=11, endpoints=("us-east-1", "global", "us", "eu-west-1"))
     finally:
         gc.callbacks.remove(count)
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
     assert generations.count(2) >= 3
+
+
+class _Littering:
+    """A client that leaves a cycle behind with every request, or none."""
+
+    def __init__(self, litters: bool) -> None:
+        self._litters = litters
+
+    def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
+        if self._litters:
+            knot: list[object] = []
+            knot.append(knot)
+        return Reply(outcome="ok")
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(("litters", "sweeps"), [(True, 19), (False, 5)])
+def test_what_leaves_nothing_is_swept_ever_more_rarely(
+    litters: bool, sweeps: int, concurrency: int
+) -> None:
+    """A sweep delays every other start: of 320 requests the 16th, 48th, 112th, 240th at most."""
+    endpoint = Endpoint("e", "https://e.test")
+    request = build_request("edge", Plan(), api="/v1", model=None, parameters={}, nonce="0" * 16)
+    made = Bench("r", "here", {"e": endpoint}, lambda _: request, lambda _: _Littering(litters),
+                 lambda _, __: None)  # fmt: skip
+    trials = [Trial(seq, seq, "e", "edge", "warm", "httpx", False, None) for seq in range(320)]
+    before = gc.get_stats()[2]["collections"]
+    assert len(list(measure(made, trials, Stop(), concurrency))) == 320
+    seen = gc.get_stats()[2]["collections"] - before
+    assert seen >= sweeps if litters else seen <= sweeps
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])

@@ -244,10 +244,11 @@ class WireStream(httpcore.NetworkStream):
             raise self._receive_fault(error, record) from None
         if not data and self._reset:
             raise self._receive_fault(OSError(errno.ECONNRESET, ""), record)
-        socket_ns = now_ns()
+        # In this order: who is preempted between the two is late, not early
+        real_ns, socket_ns = time.time_ns(), now_ns()
         if data:
             stamp = kernel.stamp_of(ancillary) if self._stamped else None
-            late_ns = None if stamp is None else time.time_ns() - stamp
+            late_ns = None if stamp is None else real_ns - stamp
             self._latest = Arrival(socket_ns, stamp, late_ns)
         return data
 

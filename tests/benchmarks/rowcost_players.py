@@ -35,7 +35,7 @@ from bench.wire.clock import now_ns
 from bench.wire.trust import trust
 
 PLAIN, RUN = "httpx", "run"
-WARMUPS = 40
+WARMUPS = 16
 _ENDLESS = 1_000_000
 _DEADLINE_NS = 60_000_000_000
 
