@@ -42,9 +42,12 @@ class Key:
         """``text`` with ``[key]`` for the key and for any 12 characters of it, as they are or in
         base64, hex or URL encoding, in capitals or not."""
         folded, size = text.translate(_FOLD), self._size
+        starts = range(len(text) - size + 1)
+        if self._parts.isdisjoint([folded[start : start + size] for start in starts]):
+            return text
         shown: list[str] = []
         end = 0  # what stands before `end` was looked at
-        for start in range(len(text) - size + 1):
+        for start in starts:
             if folded[start : start + size] in self._parts:
                 if start > end or not shown:
                     shown += [text[end:start], "[key]"]

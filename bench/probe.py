@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from bench.admission import Admission, unlimited
@@ -20,6 +21,7 @@ from bench.wire.clock import now_ns, sleep_until, utc_text
 _SWEEP_EVERY = 16
 _PATIENCE_S = 0.05
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
+_reply_values = attrgetter(*_REPLY_FIELDS)
 
 
 class Stop:
@@ -93,7 +95,7 @@ def measure(
     with a sample happens between two requests; with more, each worker has connections of its own,
     and sends its next request when the caller is done with its sample.
     """
-    hand = _Hand(bench, stop, admission or unlimited())
+    hand = _Hand(bench, stop, admission or unlimited(), _Sweeper())
     with _quiet_memory():
         if concurrency == 1:
             yield from _measure_here(hand, trials)
@@ -108,6 +110,27 @@ class _Hand:
     bench: Bench
     stop: Stop
     admission: Admission
+    sweeper: _Sweeper
+
+
+class _Sweeper:
+    """Collects garbage between two requests: some clients leave 10 to 30 kB of cycles with each.
+
+    Nobody else may start meanwhile, and with many connections alive that would be milliseconds. The
+    default client leaves no cycles: what a sweep looked at in vain is frozen, so that the next one
+    looks only at what came since.
+    """
+
+    def __init__(self) -> None:
+        self._left = _SWEEP_EVERY
+
+    def ended(self) -> None:
+        """A request is over. Workers that race lose a count, or sweep twice: no harm."""
+        self._left -= 1
+        if self._left <= 0:
+            self._left = _SWEEP_EVERY
+            if not gc.collect():
+                gc.freeze()
 
 
 def _measure_here(hand: _Hand, trials: Iterable[Trial]) -> Iterator[Sample]:
@@ -228,9 +251,9 @@ class _Worker:
         self._bench = hand.bench
         self._stop = hand.stop
         self._admission = hand.admission
+        self._sweeper = hand.sweeper
         self._clients: dict[str, Client] = {}
         self._idle_since_ns = 0
-        self._sent = 0
 
     def __enter__(self) -> _Worker:
         return self
@@ -262,7 +285,7 @@ class _Worker:
         request = self._bench.request_for(trial)
         started_at, started_ns = utc_text(), now_ns()
         reply = client.send(endpoint, request, trial.connection)
-        self._sweep()
+        self._sweeper.ended()
         self._idle_since_ns = now_ns()
         late_ns = None if due_ns is None else started_ns - max(due_ns, paused_ns)
         if paused_ns:
@@ -280,13 +303,6 @@ class _Worker:
             late_ns=late_ns,
             **_measured(bench, trial, reply),
         )
-
-    def _sweep(self) -> None:
-        """Collect now and then, between two requests: each leaves some 10 to 30 kB of cycles, and
-        with all older objects frozen this takes a millisecond or two."""
-        self._sent += 1
-        if self._sent % _SWEEP_EVERY == 0:
-            gc.collect()
 
     def _wait(self, due_ns: int | None) -> None:
         if due_ns is None and self._bench.pause_ms and self._idle_since_ns:
@@ -331,7 +347,7 @@ def _identity(bench: Bench, trial: Trial, endpoint: Endpoint, request: Request) 
 
 
 def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
-    values = {name: getattr(reply, name) for name in _REPLY_FIELDS}
+    values = dict(zip(_REPLY_FIELDS, _reply_values(reply), strict=True))
     if values["cost_usd"] is None:
         values["cost_usd"] = bench.price(trial, reply)
     return values

@@ -72,5 +72,6 @@ def _strata(plan: Plan) -> list[_Stratum]:
 def _shuffled(items: Sequence[_T], *seed: object) -> list[_T]:
     """A copy in an order drawn from ``seed``; text seeds are hashed alike on every machine."""
     order = list(items)
-    random.Random(":".join(map(str, seed))).shuffle(order)
+    if len(order) > 1:
+        random.Random(":".join(map(str, seed))).shuffle(order)
     return order

@@ -97,7 +97,7 @@ def execute(
     stop = stop or Stop()
     run, writer, planned = _begin(prepared, where, rest)
     bench = bench_for(prepared, run.run_id)
-    door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
+    door = Admission(Budget(where.limits, _worst_usd(prepared)), Manners())
     with writer, draining(stop.now), _clock(stop, where):
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         record(samples, writer, watch)
@@ -189,6 +189,19 @@ def bench_for(prepared: Prepared, run_id: str) -> Bench:
         price=price,
         pause_ms=prepared.plan.pause_ms,
     )
+
+
+def _worst_usd(prepared: Prepared) -> Callable[[Trial], float]:
+    """`Prepared.worst_usd`, worked out once for all trials that ask the same."""
+    known: dict[tuple[Kind, str, str | None], float] = {}
+
+    def worst(trial: Trial) -> float:
+        asked = (trial.kind, trial.endpoint, trial.arm)
+        if asked not in known:
+            known[asked] = prepared.worst_usd(trial)
+        return known[asked]
+
+    return worst
 
 
 def host_calibration() -> dict[str, Any] | None:

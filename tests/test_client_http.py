@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +19,7 @@ from hyperframe.frame import PingFrame
 
 from bench.clients import Settings
 from bench.clients.http import HttpClient
+from bench.clients.slot import Slot, open_slot
 from bench.key import Key
 from bench.model import Connection, Endpoint, Kind, Reply, Request
 from bench.plan import make_plan
@@ -158,6 +162,91 @@ def test_cookies_are_neither_kept_nor_sent(authority: Authority) -> None:
         client.close()
         assert wait_until(lambda: bool(server.completed))
     assert b"cookie" not in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "at once"])
+def test_a_request_is_what_httpx_itself_would_send(stream: bool, authority: Authority) -> None:
+    """Its head is put together once and kept: bodies of any length, asked again, still fit it."""
+    asked = [a_request(stream=stream), a_request("models"), a_request("edge")]
+    asked += [replace(asked[0], body=b'{"n":1}'), replace(asked[0], body=b'{"n":2}'), asked[0]]
+    heard: list[bytes] = []
+
+    def script(conversation: Conversation) -> None:
+        while conversation.request:
+            heard.append(conversation.request)
+            conversation.send(document())
+            conversation.request = b""
+            conversation.read_request()
+
+    client, settings = HttpClient(authority.settings()), authority.settings()
+    with fault_server(script, authority.server(HOST)) as server:
+        for request in asked:
+            ask(server, settings, request, "warm", client)
+        client.close()
+        slot = open_slot(settings, Endpoint("e", f"https://{HOST}", connect=server.address))
+        for request in asked:
+            by_httpx(slot, request)
+        slot.http.close()
+    ours, theirs = heard[: len(asked)], heard[len(asked) :]
+    assert ours == theirs
+    assert all(text.endswith(one.body) for text, one in zip(ours, asked, strict=True))
+
+
+def by_httpx(slot: Slot, request: Request) -> None:
+    slot.wire.begin(time.monotonic_ns() + 10**10)
+    key = [("authorization", "Bearer test-key")] if request.with_key else []
+    slot.http.request(
+        request.method,
+        f"https://{HOST}{request.path}",
+        headers=[*request.headers, *key],
+        content=request.body,
+    )
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "at once"])
+def test_a_request_leaves_no_cycles(stream: bool, authority: Authority) -> None:
+    """Nothing waits for the garbage collector, which stops every other request while it runs."""
+    answer = SSE + token("E") + FINISH + DONE + END if stream else document()
+    client, settings = HttpClient(authority.settings()), authority.settings()
+    with fault_server(serve_forever(lambda: answer), authority.server(HOST)) as server:
+        request = a_request(stream=stream)
+        ask(server, settings, request, "warm", client)
+        with no_collection():
+            for _ in range(5):
+                assert ask(server, settings, request, "warm", client).outcome == "ok"
+            left = gc.collect()
+        client.close()
+    assert left == 0
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "at once"])
+def test_a_deadline_is_met_on_a_connection_that_was_told_another(
+    stream: bool, authority: Authority
+) -> None:
+    """The kernel is not told before every read how long to wait: never too long, nor too short."""
+    head = SSE + token("E") if stream else JSON + b"content-length: 9\r\n\r\n{"
+    answers = iter([SSE + token("E") + FINISH + DONE + END if stream else document(), head])
+    client = HttpClient(replace(authority.settings(), timeout_s=0.5))
+    with fault_server(serve_forever(lambda: next(answers)), authority.server(HOST)) as server:
+        request = a_request(stream=stream)
+        first = ask(server, authority.settings(), request, "warm", client)
+        time.sleep(0.1)
+        began = time.monotonic()
+        reply = ask(server, authority.settings(), request, "warm", client)
+        took_s = time.monotonic() - began
+        client.close()
+    assert (first.outcome, reply.outcome, reply.failed_phase) == ("ok", "timeout", "body")
+    assert took_s >= 0.5
 
 
 def test_the_key_is_hidden_even_when_the_server_echoes_it(authority: Authority) -> None:

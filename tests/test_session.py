@@ -18,10 +18,11 @@ import pytest
 import bench
 from bench.catalogue import Catalogue, load_catalogue
 from bench.errors import NothingMeasured, PlanError
-from bench.model import Plan
+from bench.model import Connection, Endpoint, Plan, Reply, Request, Trial
 from bench.plan import make_plan
 from bench.prepare import Where, prepare
-from bench.probe import Stop
+from bench.probe import Bench, Stop, measure
+from bench.request import build_request
 from bench.session import execute
 from bench.simulator import Fleet
 from bench.stats import summarise
@@ -313,6 +314,44 @@ def test_memory_is_swept_between_requests_and_the_collector_is_back_afterwards(
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
     assert generations.count(2) >= 3
+
+
+class _Hoarding:
+    """A client that keeps something of every request, and leaves a cycle behind, or none."""
+
+    def __init__(self, litters: bool) -> None:
+        self._litters = litters
+        self._kept: list[object] = []
+        self.frozen: list[int] = []
+
+    def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
+        knot: list[object] = []
+        if self._litters:
+            knot.append(knot)
+        self._kept.append([])
+        self.frozen.append(gc.get_freeze_count())
+        return Reply(outcome="ok")
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("litters", [True, False])
+def test_what_was_swept_in_vain_is_not_swept_again(litters: bool) -> None:
+    """Or all connections would be looked through again and again while nobody else may start."""
+    endpoint, client = Endpoint("e", "https://e.test"), _Hoarding(litters)
+    request = build_request("edge", Plan(), api="/v1", model=None, parameters={}, nonce="0" * 16)
+    made = Bench(
+        "r", "here", {"e": endpoint}, lambda _: request, lambda _: client, lambda _, __: None
+    )
+    trials = [Trial(seq, seq, "e", "edge", "warm", "httpx", False, None) for seq in range(64)]
+    before = gc.get_stats()[2]["collections"]
+    assert len(list(measure(made, trials, Stop()))) == 64
+    assert gc.get_stats()[2]["collections"] - before == 5
+    assert (client.frozen[-1] == client.frozen[0]) is litters
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])

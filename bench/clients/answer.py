@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from bench.clients.outcome import classify_stream_error, clean, parse_json
 from bench.clients.sse import Event
 from bench.units import USD_TICKS
+
+_NAME_CHARACTERS = 128
 
 
 @dataclass(slots=True)
@@ -133,7 +136,15 @@ def dictionaries(value: object) -> list[dict[str, Any]]:
 
 
 def _text(value: object) -> str | None:
-    return clean(value)[:128] if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return _known(value) if len(value) <= _NAME_CHARACTERS else clean(value)[:_NAME_CHARACTERS]
+
+
+@lru_cache(maxsize=64)
+def _known(name: str) -> str:
+    """Every event of every answer names the same model."""
+    return clean(name)[:_NAME_CHARACTERS]
 
 
 def _count(value: object) -> int | None:

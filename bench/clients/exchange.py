@@ -59,9 +59,7 @@ def take_answer(
         return
     exchange.ended = whole
     if streams(request, head):
-        parser = SseParser()
-        for piece in pieces:
-            take_bytes(exchange, request, parser, piece)
+        take_events(exchange, request, pieces)
         if whole:
             close_stream(exchange.facts)
         return
@@ -70,17 +68,17 @@ def take_answer(
         judge_document(head.status, bytes(exchange.body), request, exchange.facts)
 
 
-def take_bytes(exchange: Exchange, request: Request, parser: SseParser, piece: Piece) -> None:
-    """Take the events of a stream that became complete with ``piece``."""
-    facts, (arrival, data) = exchange.facts, piece
-    take_event = READERS[request.kind][0]
-    try:
-        for event in parser.feed(data):
-            take_event(facts, event, arrival)
-            if facts.done and exchange.done_at is None:
-                exchange.done_at = arrival
-    except SseError as error:
-        facts.fail("protocol_error", str(error))
+def take_events(exchange: Exchange, request: Request, pieces: Iterable[Piece]) -> None:
+    """Take the events of a stream, each with the piece that completed it."""
+    facts, parser, take_event = exchange.facts, SseParser(), READERS[request.kind][0]
+    for arrival, data in pieces:
+        try:
+            for event in parser.feed(data):
+                take_event(facts, event, arrival)
+                if facts.done and exchange.done_at is None:
+                    exchange.done_at = arrival
+        except SseError as error:
+            facts.fail("protocol_error", str(error))
 
 
 def judge_document(status: int, body: bytes, request: Request, facts: Facts) -> None:

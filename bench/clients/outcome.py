@@ -13,6 +13,7 @@ from typing import Any
 MAX_ERROR_CHARACTERS = 240
 MAX_RETRY_AFTER_S = 3600.0
 
+_decode = json.JSONDecoder().decode
 _LAST_STATUS = 599
 _EDGE_ANSWERS = (200, 400, 401, 403, 404)
 _CONTROL = re.compile(
@@ -79,7 +80,7 @@ def clean(text: str) -> str:
 def parse_json(body: bytes | str) -> Any:
     """The JSON value, or None for anything that is not JSON. Never raises."""
     try:
-        return json.loads(body)
+        return _decode(body) if isinstance(body, str) else json.loads(body)
     except (ValueError, RecursionError):
         return None
 

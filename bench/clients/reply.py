@@ -83,9 +83,9 @@ def without_key(reply: Reply, key: Key | None) -> Reply:
     """The reply with the key hidden, wherever a server may have echoed it."""
     if key is None:
         return reply
-    texts = {name: getattr(reply, name) for name in _FOREIGN}
-    hidden: dict[str, Any] = {name: key.hide(text) for name, text in texts.items() if text}
-    return replace(reply, **hidden)
+    texts = {name: text for name in _FOREIGN if (text := getattr(reply, name))}
+    hidden: dict[str, Any] = {name: key.hide(text) for name, text in texts.items()}
+    return reply if hidden == texts else replace(reply, **hidden)
 
 
 def _judge(seen: Seen) -> tuple[str, list[str]]:
@@ -165,31 +165,34 @@ def _times(seen: Seen, outcome: str) -> dict[str, Any]:
         "ttfb_layer": layer,
         "ttfb_ns": record.since_sent_ns(first, layer),
         "wakeup_late_ns": first.late_ns,
-        "total_ns": _total(seen, outcome),
-        **_token_times(seen),
+        "total_ns": _total(seen, outcome, starts := record.starts_ns(layer)),
+        **_token_times(seen, starts),
     }
 
 
-def _total(seen: Seen, outcome: str) -> int | None:
+_Starts = list[int | None]
+"""Per arrival: from the start of the request."""
+
+
+def _total(seen: Seen, outcome: str, starts: _Starts) -> int | None:
     """To the arrival of ``[DONE]``, or of the last byte; None when the answer never ended."""
     broken = outcome in ("truncated", "timeout", "stream_error", "cancelled", "client_fault")
     over = seen.ended or seen.done_at is not None
-    if broken or not over or not seen.record.arrivals:
+    if broken or not over or not starts:
         return None
-    last = len(seen.record.arrivals) - 1 if seen.done_at is None else seen.done_at
-    return seen.record.since_start_ns(last)
+    return starts[-1 if seen.done_at is None else seen.done_at]
 
 
-def _token_times(seen: Seen) -> dict[str, Any]:
-    facts, since = seen.facts, seen.record.since_start_ns
+def _token_times(seen: Seen, starts: _Starts) -> dict[str, Any]:
+    facts = seen.facts
     if facts.first_event is None:
         return {}
-    offsets = [since(arrival) for arrival in facts.tokens]
+    offsets = [starts[arrival] for arrival in facts.tokens]
     return {
-        "first_event_ns": since(facts.first_event),
+        "first_event_ns": starts[facts.first_event],
         "first_reasoning_ns": None
         if facts.first_reasoning is None
-        else since(facts.first_reasoning),
+        else starts[facts.first_reasoning],
         "ttft_ns": offsets[0] if offsets else None,
         "last_token_ns": offsets[-1] if offsets else None,
         "token_offsets_ns": tuple(ns for ns in offsets if ns is not None),

@@ -7,19 +7,19 @@ sends: ``data`` and ``event`` fields, comments, any of the three line ends, a by
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EVENT_BYTES = 4_000_000
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+_USUAL = b"data: "
 
 
 class SseError(ValueError):
     """The bytes are not an event stream; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its data lines joined by newlines, and its type."""
 
     data: str
@@ -47,13 +47,16 @@ class SseParser:
         waiting = self._rest + chunk
         # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
         half = b"\r" if waiting.endswith(b"\r") else b""
-        lines = _LINE.split(waiting.removesuffix(b"\r"))
+        lines = _lines(waiting.removesuffix(b"\r"))
         self._rest = lines.pop() + half
         return [event for line in lines if (event := self._take(line)) is not None]
 
     def _take(self, line: bytes) -> Event | None:
         if not line:
             return self._dispatch()
+        if line.startswith(_USUAL):
+            self._data.append(line[len(_USUAL) :])
+            return None
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -71,3 +74,7 @@ class SseParser:
             return Event(b"\n".join(data).decode("utf-8"), kind or "message")
         except UnicodeDecodeError:
             raise SseError("an event is not UTF-8") from None
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return _LINE.split(data) if b"\r" in data else data.split(b"\n")

@@ -110,9 +110,8 @@ class Record:
             return arrival.kernel_ns - self.sent_kernel_ns
         return None if self.sent_ns is None else arrival.socket_ns - self.sent_ns
 
-    def since_start_ns(self, index: int) -> int | None:
-        """From the start of the request to its arrival number ``index``, by the best layer."""
-        if not self.arrivals:
-            return None
-        since = self.since_sent_ns(self.arrivals[index], self.layer)
-        return None if since is None else self.lead_ns + since
+    def starts_ns(self, layer: Layer) -> list[int | None]:
+        """From the start of the request to each of its arrivals, by the stamps of one layer."""
+        lead_ns = self.lead_ns
+        since = (self.since_sent_ns(arrival, layer) for arrival in self.arrivals)
+        return [None if ns is None else lead_ns + ns for ns in since]

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bench.units import NS_PER_S
 from bench.wire import kernel
 from bench.wire.clock import now_ns
 from bench.wire.httplib import httpcore
@@ -25,6 +26,9 @@ _RECV_BYTES = 65_536
 _HEAD_BYTES = 16
 _TIMEVAL = struct.Struct("@ll")
 _AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK)
+_SLACK_NS = 20_000_000
+"""A deadline may be late by so much, never early: the kernel is told anew how long to wait only
+when what it was told is further off."""
 
 CurrentRecord = Callable[[], Record]
 
@@ -51,6 +55,7 @@ class WireStream(httpcore.NetworkStream):
         self._ready = b""
         self._sent_bytes = 0
         self._latest: Arrival | None = None
+        self._told_ns: dict[int, int] = {}
         self._reset = False
         self._closed = False
 
@@ -214,7 +219,8 @@ class WireStream(httpcore.NetworkStream):
     def _decrypt(self, tls: ssl.SSLObject, max_bytes: int, record: Record) -> bytes:
         while True:
             try:
-                return tls.read(max_bytes)
+                if self._incoming.pending or tls.pending() or self._incoming.eof:
+                    return tls.read(max_bytes)
             except ssl.SSLWantReadError:
                 self._push(record)
             except ssl.SSLZeroReturnError:
@@ -238,10 +244,11 @@ class WireStream(httpcore.NetworkStream):
             raise self._receive_fault(error, record) from None
         if not data and self._reset:
             raise self._receive_fault(OSError(errno.ECONNRESET, ""), record)
-        socket_ns = now_ns()
+        # In this order: who is preempted between the two is late, not early
+        real_ns, socket_ns = time.time_ns(), now_ns()
         if data:
             stamp = kernel.stamp_of(ancillary) if self._stamped else None
-            late_ns = None if stamp is None else time.time_ns() - stamp
+            late_ns = None if stamp is None else real_ns - stamp
             self._latest = Arrival(socket_ns, stamp, late_ns)
         return data
 
@@ -291,6 +298,8 @@ class WireStream(httpcore.NetworkStream):
 
     def _push(self, record: Record) -> int:
         """Send what TLS has to say; when that was handed to the kernel."""
+        if not self._outgoing.pending:
+            return now_ns()
         try:
             return self._send_all(self._outgoing.read(), record)
         except OSError as error:
@@ -336,8 +345,10 @@ class WireStream(httpcore.NetworkStream):
         left_ns = record.deadline_ns - now_ns()
         if left_ns <= 0:
             raise _timeout(record)
-        left_us = max(1, left_ns // 1000)
-        value = _TIMEVAL.pack(left_us // 1_000_000, left_us % 1_000_000)
+        if 0 <= self._told_ns.get(option, -1) - left_ns <= _SLACK_NS:
+            return
+        told_ns = self._told_ns[option] = -(-left_ns // _SLACK_NS) * _SLACK_NS
+        value = _TIMEVAL.pack(told_ns // NS_PER_S, told_ns % NS_PER_S // 1000)
         self._sock.setsockopt(socket.SOL_SOCKET, option, value)
 
 
