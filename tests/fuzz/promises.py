@@ -33,7 +33,8 @@ class Hang(BaseException):
 
 @contextmanager
 def bounded(cpu_seconds: float = CPU_SECONDS) -> Iterator[None]:
-    """Raises Hang in the midst of what takes longer. The main thread's only."""
+    """Raises Hang in the midst of what takes longer, between two bytecodes: the engines have a time
+    limit of their own for what hangs in C. The main thread's only."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise Hang(f"more than {cpu_seconds} s of the processor")
