@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.errors import CatalogueError
 from bench.model import Endpoint
-from bench.words import brief, has_json
+from bench.words import brief, has_json, key
 
 _MAX_BYTES = 1_000_000
 _MOST_USD = 1e6
@@ -232,7 +232,7 @@ def first_complaint(error: Exception) -> str:
     # A misspelt key is missing too; its spelling is the better advice.
     misspelt = [c for c in complaints if c["type"] == "extra_forbidden"]
     complaint = (misspelt or complaints)[0]
-    place = brief(".".join(str(part) for part in complaint["loc"])) or "the file"
+    place = brief(key(*complaint["loc"])) or "the file"
     if complaint["type"] == "extra_forbidden":
         return f"{place}: there is no such key; remove it or correct its spelling"
     if complaint["type"] == "missing":

@@ -18,7 +18,7 @@ from bench.arms import variants
 from bench.errors import PlanError
 from bench.model import ASKING, CONNECTIONS, KINDS, Arm, Message, Plan
 from bench.objective import parse_objective
-from bench.words import brief, has_json, quoted
+from bench.words import brief, has_json, key, quoted
 
 _MAX_BYTES = 1_000_000
 _MAX_PROMPT_CHARACTERS = 200_000
@@ -80,7 +80,7 @@ def make_plan(values: Mapping[str, Any] | None = None, **more: Any) -> Plan:
     arms = merged.get("arms")
     for name, arm in arms.items() if isinstance(arms, Mapping) else ():
         if isinstance(arm, Mapping):
-            _reject_unknown(arm, Arm, f"plan: arms.{brief(name)}")
+            _reject_unknown(arm, Arm, f"plan: {key('arms', name)}")
     try:
         plan = _adapter.validate_python(merged)
     except ValidationError as error:
@@ -178,7 +178,7 @@ def _reject_unknown(values: Mapping[str, Any], of: type[Plan | Arm], place: str)
 
 def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    place = brief(".".join(str(part) for part in first["loc"]))
+    place = brief(key(*first["loc"]))
     if first["type"] == "missing":
         return f"plan: {place}: missing; add it"
     return f"plan: {place}: {first['msg']} (found {quoted(first['input'])})"
@@ -206,7 +206,7 @@ def _complaints(plan: Plan) -> list[str]:
         f"batch: {_NAME_RULE}": plan.batch is None or _NAME.fullmatch(plan.batch) is not None,
     }
     complaints = [text for text, holds in rules.items() if not holds]
-    complaints += [f"arms.{brief(n)}: {_NAME_RULE}" for n in plan.arms if not _NAME.fullmatch(n)]
+    complaints += [f"{key('arms', n)}: {_NAME_RULE}" for n in plan.arms if not _NAME.fullmatch(n)]
     for arm, variant in variants(plan).items():
         complaints += _asked_complaints(variant, f"arms.{arm}." if arm else "")
     for name in ("kinds", "connections", "clients", "endpoints"):
@@ -228,7 +228,7 @@ def _asked_complaints(plan: Plan, place: str) -> list[str]:
     unsaid = [name for name, value in plan.parameters.items() if not has_json(value)]
     if unsaid:
         complaints.append(
-            f"{place}parameters.{brief(unsaid[0])}: no value of JSON; write a finite number, a"
+            f"{place}{key('parameters', unsaid[0])}: no value of JSON; write a finite number, a"
             " text, true, false, or a list or table of them"
         )
     taken = [name for name in _RESERVED if name in plan.parameters]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from bench.units import format_ms, format_usd
 UNKNOWN = "–"
 SIMULATED = "local fleet (simulated)"
 _NO_BREAK = "\u00a0"
+_BARE = re.compile(r"[\w-]{1,64}(\[\d+\])*")
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
 
@@ -35,6 +37,11 @@ def quoted(value: object) -> str:
         return _REPR.repr(value)
     except ValueError:
         return "a number of thousands of digits"
+
+
+def key(*parts: object) -> str:
+    """Where something stands in a file, ``arms.a.model``; what is no plain word is quoted."""
+    return ".".join(part if _BARE.fullmatch(part) else quoted(part) for part in map(str, parts))
 
 
 def has_json(value: object) -> bool:

@@ -136,7 +136,7 @@ class Region:
 
     def __post_init__(self) -> None:
         if not -90 <= self.latitude <= 90 or not -180 <= self.longitude <= 180:
-            raise ValueError("latitude is between -90 and 90, longitude between -180 and 180")
+            raise ValueError("latitude must be between -90 and 90, longitude between -180 and 180")
         _not_negative(rtt_ms=self.rtt_ms, capacity=self.capacity)
         _positive(cache_factor=self.cache_factor, price_factor=self.price_factor)
         rates = [self.failure_rate, self.rate_limited_rate]

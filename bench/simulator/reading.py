@@ -14,6 +14,7 @@ from bench.errors import FleetError
 from bench.simulator.names import FOLDER, PROFILES
 from bench.simulator.profile import Profile
 from bench.words import brief, quoted
+from bench.words import key as word
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ def _required(spec: dataclasses.Field[Any]) -> bool:
 
 
 def _join(where: str, key: str) -> str:
-    return f"{where}.{brief(key)}" if where else brief(key)
+    return f"{where}.{word(key)}" if where else word(key)
 
 
 def _remedy(key: str, known: list[str]) -> str:

@@ -32,7 +32,7 @@ def main(name: str, seconds: int, folder: Path) -> None:
     found = folder / name
     found.mkdir(parents=True, exist_ok=True)
     words = folder / f"{name}.words"
-    words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words if word))
     options = [f"-max_total_time={seconds}", f"-max_len={target.max_bytes}", f"-dict={words}"]
     options += [f"-timeout={_HANG_S}", f"-artifact_prefix={folder / name}-", "-rss_limit_mb=3000"]
     atheris.Setup([name, *options, "-print_final_stats=1", str(found), str(corpus(name))], feed)

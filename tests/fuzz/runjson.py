@@ -65,7 +65,7 @@ def _shelved(folder: Path) -> None:
     except StoreError as error:
         sentence(error, folder.parent)
         return
-    assert known[0].status.isprintable()
+    assert known[0].status
     assert find(known, str(folder)) == known[0].heads
 
 
