@@ -6,8 +6,10 @@ A catalogue of your own (any OpenAI-compatible service) has the same three table
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,20 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.errors import CatalogueError
 from bench.model import Endpoint
+from bench.words import brief, has_json, key
 
 _MAX_BYTES = 1_000_000
+_MOST_USD = 1e6
+_PRINTED = re.compile(r"[!-~]+")
+_PATH = r"^(/[A-Za-z0-9._~%-]+)*/?$"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Price(_Strict):
     """USD per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached_input: float | None = Field(default=None, ge=0)
+    input: float = Field(ge=0, le=_MOST_USD)
+    output: float = Field(ge=0, le=_MOST_USD)
+    cached_input: float | None = Field(default=None, ge=0, le=_MOST_USD)
 
     def usd(self, prompt: int, completion: int, cached: int = 0) -> float:
         """Cost of one request; ``prompt`` includes ``cached``, ``completion`` the reasoning."""
@@ -46,12 +52,19 @@ class Model(_Strict):
     parameters: dict[str, Any] = {}
     evidence: str = ""
 
+    @field_validator("parameters")
+    @classmethod
+    def _sayable(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        if not has_json(parameters):
+            raise ValueError("write values that JSON has: no date, no nan, no infinity")
+        return parameters
+
 
 class Provider(_Strict):
     """Who answers. ``key`` may be written down only for a simulated service."""
 
     name: str = Field(min_length=1)
-    api: str = "/v1"
+    api: str = Field(default="/v1", pattern=_PATH)
     key_env: str | None = None
     key_url: str | None = None
     key: str | None = None
@@ -69,22 +82,39 @@ class _Entry(_Strict):
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     url: str
     region: str | None = None
-    connect: str | None = Field(default=None, pattern=r"^(\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5}$")
+    connect: str | None = None
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=180)
-    price_factor: float = Field(default=1.0, gt=0)
+    price_factor: float = Field(default=1.0, gt=0, le=1000)
     evidence: str = ""
     note: str = ""
 
     @field_validator("url")
     @classmethod
     def _https(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme == "https" and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False
+        if not known or not _PRINTED.fullmatch(url):
             raise ValueError("write https:// and a host: a key is sent over verified TLS only")
         if parts.username or parts.query or parts.fragment:
             raise ValueError("write scheme, host, port and path only")
         return url.rstrip("/")
+
+    @field_validator("connect")
+    @classmethod
+    def _address(cls, connect: str) -> str:
+        address, _, port = connect.rpartition(":")
+        try:
+            ip_address(address.removeprefix("[").removesuffix("]"))
+            known = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+        except ValueError:
+            known = False
+        if not known or (":" in address) != address.startswith("["):
+            raise ValueError("write an address and a port, such as 127.0.0.1:8443 or [::1]:8443")
+        return connect
 
 
 class Catalogue(_Strict):
@@ -182,7 +212,9 @@ def _parse(text: str, source: str, folder: Path) -> Catalogue:
     try:
         catalogue = Catalogue.model_validate({**tomllib.loads(text), "source": source})
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{source}: not valid TOML: {error}") from None
+        raise CatalogueError(
+            f"{source}: not valid TOML: {brief(error)}; correct it there"
+        ) from None
     except (RecursionError, ValidationError) as error:
         raise CatalogueError(f"{source}: {first_complaint(error)}") from None
     ca = catalogue.provider.ca
@@ -195,14 +227,16 @@ def _parse(text: str, source: str, folder: Path) -> Catalogue:
 def first_complaint(error: Exception) -> str:
     """The first thing wrong, in one sentence: the key, what is the matter, what was found."""
     if not isinstance(error, ValidationError):
-        return "nested too deeply"
+        return "nested too deeply; write it flat"
     complaints = error.errors(include_url=False)
     # A misspelt key is missing too; its spelling is the better advice.
     misspelt = [c for c in complaints if c["type"] == "extra_forbidden"]
     complaint = (misspelt or complaints)[0]
-    place = ".".join(str(part) for part in complaint["loc"]) or "the file"
+    place = brief(key(*complaint["loc"])) or "the file"
     if complaint["type"] == "extra_forbidden":
         return f"{place}: there is no such key; remove it or correct its spelling"
     if complaint["type"] == "missing":
         return f"{place}: missing; add it"
-    return f"{place}: {complaint['msg'].removeprefix('Value error, ')}"
+    said = brief(complaint["msg"].removeprefix("Value error, "), 240)
+    own = complaint["type"] == "value_error"  # these say what to write instead
+    return f"{place}: {said}" if own else f"{place}: {said}; correct it"

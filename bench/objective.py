@@ -10,6 +10,7 @@ from typing import Literal
 
 from bench.errors import PlanError
 from bench.units import NS_PER_MS, parse_duration_ns
+from bench.words import quoted
 
 TIMES = (
     *("ttft", "total", "ttfb", "dns", "tcp", "tls", "send", "first_event", "first_reasoning"),
@@ -50,7 +51,7 @@ def parse_objective(text: str) -> Objective:
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise PlanError(f"objective {text!r}: not understood; {_SHOWN}")
+        raise PlanError(f"objective {quoted(text)}: not understood; {_SHOWN}")
     endpoint = match["endpoint"].strip() if match["endpoint"] else None
     metric, measure = _what(text, match["what"])
     bound = _share(text, match["bound"]) if metric is None else _ms(text, match["bound"])
@@ -65,7 +66,9 @@ def _what(text: str, what: str) -> tuple[str | None, Promised]:
     if metric not in TIMES:
         raise _unknown(text, metric, TIMES if dot else (*TIMES, RATE))
     if not dot:
-        raise PlanError(f"objective {text!r}: write which quantile, such as {metric}.p50 or .p95")
+        raise PlanError(
+            f"objective {quoted(text)}: write which quantile, such as {metric}.p50 or .p95"
+        )
     if quantile not in QUANTILES:
         raise _unknown(text, quantile, tuple(QUANTILES))
     return metric, QUANTILES[quantile]
@@ -74,16 +77,16 @@ def _what(text: str, what: str) -> tuple[str | None, Promised]:
 def _unknown(text: str, word: str, known: Sequence[str]) -> PlanError:
     near = difflib.get_close_matches(word, known, 1, cutoff=0.67)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return PlanError(f"objective {text!r}: there is no {word!r}; {hint}")
+    return PlanError(f"objective {quoted(text)}: there is no {quoted(word)}; {hint}")
 
 
 def _ms(text: str, bound: str) -> float:
     try:
         found = parse_duration_ns(bound) / NS_PER_MS
     except ValueError as error:
-        raise PlanError(f"objective {text!r}: {error}") from None
+        raise PlanError(f"objective {quoted(text)}: {error}") from None
     if found <= 0:
-        raise PlanError(f"objective {text!r}: no request takes no time; write more than 0")
+        raise PlanError(f"objective {quoted(text)}: no request takes no time; write more than 0")
     return found
 
 
@@ -91,6 +94,7 @@ def _share(text: str, bound: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", bound.strip())
     if match is None or float(match[1]) >= 100:
         raise PlanError(
-            f"objective {text!r}: {bound.strip()!r} is no share of requests; write one such as 1%"
+            f"objective {quoted(text)}: {quoted(bound.strip())} is no share of requests;"
+            " write one such as 1%"
         )
     return float(match[1]) / 100

@@ -18,6 +18,7 @@ from bench.arms import variants
 from bench.errors import PlanError
 from bench.model import ASKING, CONNECTIONS, KINDS, Arm, Message, Plan
 from bench.objective import parse_objective
+from bench.words import brief, has_json, key, quoted
 
 _MAX_BYTES = 1_000_000
 _MAX_PROMPT_CHARACTERS = 200_000
@@ -79,7 +80,7 @@ def make_plan(values: Mapping[str, Any] | None = None, **more: Any) -> Plan:
     arms = merged.get("arms")
     for name, arm in arms.items() if isinstance(arms, Mapping) else ():
         if isinstance(arm, Mapping):
-            _reject_unknown(arm, Arm, f"plan: arms.{name}")
+            _reject_unknown(arm, Arm, f"plan: {key('arms', name)}")
     try:
         plan = _adapter.validate_python(merged)
     except ValidationError as error:
@@ -111,7 +112,7 @@ def read_plan(path: Path, **more: Any) -> Plan:
         values = with_prompts(tomllib.loads(data.decode("utf-8")), path.parent)
         return make_plan(values, **more)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PlanError(f"{path}: not valid TOML: {error}") from None
+        raise PlanError(f"{path}: not valid TOML: {brief(error)}; correct it there") from None
     except PlanError as error:
         raise PlanError(f"{path}: {error}") from None
 
@@ -121,9 +122,11 @@ def read_prompt(path: Path) -> tuple[Message, ...]:
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(_MAX_PROMPT_CHARACTERS + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise PlanError(f"cannot read the prompt file {path}: {reason}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text, or no path"
+        raise PlanError(
+            f"cannot read the prompt file {brief(path)}: {reason}; name a text file"
+        ) from None
     return (Message("user", text),)
 
 
@@ -170,13 +173,15 @@ def _reject_unknown(values: Mapping[str, Any], of: type[Plan | Arm], place: str)
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1)
             hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
-            raise PlanError(f"{place}: there is no key {name!r}; {hint}")
+            raise PlanError(f"{place}: there is no key {quoted(name)}; {hint}")
 
 
 def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"plan: {place}: {first['msg']} (found {first['input']!r:.60})"
+    place = brief(key(*first["loc"]))
+    if first["type"] == "missing":
+        return f"plan: {place}: missing; add it"
+    return f"plan: {place}: {first['msg']} (found {quoted(first['input'])})"
 
 
 def _complaints(plan: Plan) -> list[str]:
@@ -201,7 +206,7 @@ def _complaints(plan: Plan) -> list[str]:
         f"batch: {_NAME_RULE}": plan.batch is None or _NAME.fullmatch(plan.batch) is not None,
     }
     complaints = [text for text, holds in rules.items() if not holds]
-    complaints += [f"arms.{n}: {_NAME_RULE}" for n in plan.arms if not _NAME.fullmatch(n)]
+    complaints += [f"{key('arms', n)}: {_NAME_RULE}" for n in plan.arms if not _NAME.fullmatch(n)]
     for arm, variant in variants(plan).items():
         complaints += _asked_complaints(variant, f"arms.{arm}." if arm else "")
     for name in ("kinds", "connections", "clients", "endpoints"):
@@ -220,6 +225,12 @@ def _asked_complaints(plan: Plan, place: str) -> list[str]:
         <= _MAX_PROMPT_CHARACTERS,
     }
     complaints = [f"{place}{text}" for text, holds in rules.items() if not holds]
+    unsaid = [name for name, value in plan.parameters.items() if not has_json(value)]
+    if unsaid:
+        complaints.append(
+            f"{place}{key('parameters', unsaid[0])}: no value of JSON; write a finite number, a"
+            " text, true, false, or a list or table of them"
+        )
     taken = [name for name in _RESERVED if name in plan.parameters]
     if taken:
         complaints.append(f"{place}parameters.{taken[0]}: set by regionbench itself; remove it")

@@ -65,7 +65,7 @@ def read_rest(folder: Path, given: Plan | None = None) -> Rest:
         raise UsageError(f"{folder} is complete: there is nothing to resume; start a new run.")
     if run.get("watch"):
         raise UsageError(
-            f"{folder} is a part of a watch: `regionbench watch` goes on in a new one."
+            f"{folder} is a part of a watch: start `regionbench watch`, which goes on in a new one."
         )
     plan = _plan(folder, run)
     if given is not None and plan_sha256(given) != run["plan_sha256"]:

@@ -21,6 +21,8 @@ _NS_PER = {
     "d": 24 * 3600 * NS_PER_S,
 }
 
+_LONGEST_NS = 1000 * 365.25 * _NS_PER["d"]
+
 
 def parse_duration_ns(text: str) -> int:
     """Nanoseconds in a text such as ``250ms``, ``1.5s`` or ``90d``.
@@ -30,9 +32,11 @@ def parse_duration_ns(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"{text!r} is not a duration; write a number and a unit, such as 250ms or 1.5s"
+            f"{text[:40]!r} is not a duration; write a number and a unit, such as 250ms or 1.5s"
         )
-    return round(float(match[1]) * _NS_PER[match[2]])
+    if (duration_ns := float(match[1]) * _NS_PER[match[2]]) > _LONGEST_NS:
+        raise ValueError(f"{text[:40]!r} is more than a thousand years; write a shorter duration")
+    return round(duration_ns)
 
 
 def format_ms(ms: float) -> str:

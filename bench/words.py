@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +13,44 @@ from bench.units import format_ms, format_usd
 UNKNOWN = "–"
 SIMULATED = "local fleet (simulated)"
 _NO_BREAK = "\u00a0"
+_BARE = re.compile(r"[\w-]{1,64}(\[\d+\])*")
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 60
 
 
 def clean(text: object) -> str:
     """One line of printable characters: what servers and users say cannot steer a terminal."""
     joined = " ".join(str(text).split())
     return "".join(char if char.isprintable() else "?" for char in joined)
+
+
+def brief(text: object, most: int = 120) -> str:
+    """As `clean`, cut where it is long: to be quoted in a sentence."""
+    line = clean(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def quoted(value: object) -> str:
+    """A foreign value as Python writes it, on one short line; long or deep ones are left out in
+    their midst."""
+    try:
+        return _REPR.repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def key(*parts: object) -> str:
+    """Where something stands in a file, ``arms.a.model``; what is no plain word is quoted."""
+    return ".".join(part if _BARE.fullmatch(part) else quoted(part) for part in map(str, parts))
+
+
+def has_json(value: object) -> bool:
+    """Whether JSON has a word for it: for no date, no nan and no infinity."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def value(estimate: Mapping[str, Any]) -> str:

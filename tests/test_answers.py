@@ -36,7 +36,7 @@ def test_events_do_not_depend_on_how_bytes_are_cut(
     text = "".join("".join(f"data: {line}{end}" for line in event) + end for event in events)
     raw = text.encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
-    parser, seen = SseParser(), []
+    parser, seen = SseParser(), list[Event]()
     for start, stop in zip([0, *cuts], [*cuts, len(raw)], strict=True):
         seen += parser.feed(raw[start:stop])
     seen += parser.feed(b"\n") if end == "\r" else []
@@ -47,17 +47,17 @@ def test_comments_types_and_byte_order_mark() -> None:
     """What is not data is not an event."""
     parser = SseParser()
     raw = b"\xef\xbb\xbf: ping\n\nevent: error\ndata:x\ndata: y\n\nid: 3\n\ndata\n\n"
-    assert parser.feed(raw) == [Event("x\ny", "error"), Event("")]
+    assert list(parser.feed(raw)) == [Event("x\ny", "error"), Event("")]
 
 
 def test_bad_utf8_and_endless_events_are_errors() -> None:
     """Neither is passed on as if it were text."""
     with pytest.raises(SseError, match="UTF-8"):
-        SseParser().feed(b"data: \xff\n\n")
+        list(SseParser().feed(b"data: \xff\n\n"))
     parser = SseParser()
-    parser.feed(b"data: " + b"x" * 3_900_000)
+    assert not list(parser.feed(b"data: " + b"x" * 3_900_000))
     with pytest.raises(SseError, match="larger"):
-        parser.feed(b"x" * 100_000)
+        list(parser.feed(b"x" * 100_000))
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
@@ -66,7 +66,7 @@ def test_no_bytes_crash_the_event_parser(chunks: list[bytes]) -> None:
     parser = SseParser()
     try:
         for chunk in chunks:
-            parser.feed(chunk)
+            list(parser.feed(chunk))
     except SseError:
         pass
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
 import json
 import tempfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from bench.arms import parse_arm
 from bench.clients.curl_words import exit_fault, reached, split_heads
 from bench.clients.grpc_outcome import Status, judge, said
-from bench.clients.openai_js import _understand
+from bench.clients.openai_js_line import reply_of
 from bench.clients.outcome import classify, clean
 from bench.clients.reply import colo, short
 from bench.errors import RegionbenchError
@@ -126,8 +127,8 @@ def test_whatever_node_tells_of_an_answer_is_understood(
         "ended": 9,
         "complete": complete and status is not None,
     }
-    exchange, _ = _understand(json.loads(json.dumps(told)), REQUEST)
-    assert exchange.facts.outcome is None or exchange.facts.outcome in OUTCOMES
+    reply = reply_of(json.loads(json.dumps(told)), REQUEST, dt.datetime.now(dt.UTC))
+    assert reply.outcome in OUTCOMES
 
 
 @given(st.text())

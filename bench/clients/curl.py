@@ -21,7 +21,7 @@ from bench.clients.child import ca_file, end, find_program, start
 from bench.clients.curl_words import config, exit_fault, reached, split_heads
 from bench.clients.exchange import MAX_BODY_BYTES, Exchange, streams, take_answer
 from bench.clients.outcome import clean, parse_json
-from bench.clients.reply import assemble, without_key
+from bench.clients.reply import assemble, short, without_key
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
@@ -31,6 +31,7 @@ _GRACE_NS = 2 * NS_PER_S
 """How long curl may outlive its own ``--max-time`` before it is killed."""
 
 _READ_BYTES = 65_536
+_LONGEST_S = 1e6
 
 
 class CurlClient:
@@ -168,7 +169,8 @@ def _mark(
     record.dns_ns = looked_up if looked_up and not pinned else None
     record.tcp_ns = connected - looked_up if connected else None
     record.tls_ns = shaken - connected if shaken else None
-    record.peer_ip = report.get("remote_ip") or None
+    address = report.get("remote_ip")
+    record.peer_ip = short(address) if isinstance(address, str) else None
     if not _ns(report, "time_pretransfer"):
         return
     began_ns = _began(report, told)
@@ -199,7 +201,9 @@ def _began(report: dict[str, Any], told: _Told) -> int:
 
 def _ns(report: dict[str, Any], name: str) -> int:
     value = report.get(name)
-    return round(value * NS_PER_S) if isinstance(value, (int, float)) else 0
+    if not isinstance(value, (int, float)) or not 0 <= value < _LONGEST_S:
+        return 0
+    return round(value * NS_PER_S)
 
 
 def _note(exchange: Exchange, told: _Told, report: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from bench.clients import Settings
 from bench.clients.reply import Head
 from bench.model import Endpoint, Request
 from bench.wire.record import Record
+
+_STATUS = re.compile(r"[0-9]{3}")
 
 Stamped = tuple[int, bytes]
 
@@ -90,7 +93,7 @@ def split_heads(pieces: Sequence[Stamped]) -> tuple[Head | None, list[Stamped]]:
 def _head(text: bytes) -> Head | None:
     first, *lines = text.decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
-    if len(words) < 2 or not words[1].isdecimal():
+    if len(words) < 2 or not _STATUS.fullmatch(words[1]):
         return None
     fields = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}

@@ -6,6 +6,7 @@ SDK does to a request and to an answer included.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -52,15 +53,11 @@ def as_handed_up(
 
 def _numbered(request: Request, pieces: Iterable[Piece], count: int) -> Facts:
     """The facts of the first ``count`` events, numbered as they came out of the SDK."""
-    facts, parser, number = Facts(), SseParser(), 0
-    for _, data in pieces:
-        try:
-            events = parser.feed(data)
-        except SseError:
-            break
-        for event in events[: count - number]:
+    facts, parser = Facts(), SseParser()
+    events = (event for _, data in pieces for event in parser.feed(data))
+    with contextlib.suppress(SseError):
+        for number, event in zip(range(count), events, strict=False):
             READERS[request.kind][0](facts, event, number)
-            number += 1
     return facts
 
 

@@ -6,25 +6,22 @@ another. Times are Node's own, from the call of the SDK to what it hands up; the
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.clients import Settings
 from bench.clients.child import ca_file, find_program
-from bench.clients.exchange import MAX_BODY_BYTES, Exchange, Piece, streams, take_answer
-from bench.clients.handed import HandedUp, as_handed_up
+from bench.clients.exchange import MAX_BODY_BYTES
 from bench.clients.node import NodeProcess
+from bench.clients.openai_js_line import reply_of
 from bench.clients.outcome import clean
-from bench.clients.reply import Head, assemble, without_key
+from bench.clients.reply import without_key
 from bench.errors import PlanError
 from bench.model import Connection, Endpoint, Reply, Request
-from bench.wire.record import Arrival, Record
 
 MODULES = "REGIONBENCH_NODE_MODULES"
 """The variable that names the node_modules folder with the package openai in it."""
@@ -33,7 +30,6 @@ PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 DRIVER = Path(__file__).with_suffix(".mjs")
 _GRACE_S = 5.0
 _START_S = 30.0
-_RESETS = ("ECONNRESET", "EPIPE")
 _FAMILIES = {"4": 4, "6": 6, "any": 0}
 
 
@@ -63,15 +59,7 @@ class OpenAiJsClient:
         told = self._node.ask(asked, self._settings.timeout_s + _GRACE_S)
         if told is None or "failed" in told:
             return self._broken(told)
-        exchange, pieces = _understand(told, request)
-        exchange.record.cancelled = told.get("aborted") == "interrupt"
-        reply = assemble(exchange, request, dt.datetime.now(dt.UTC))
-        handed = HandedUp(told["began"], told["events"], told["ended"])
-        reply = as_handed_up(reply, request, pieces, handed)
-        layer = None if reply.ttfb_layer is None else "app"
-        reply = replace(
-            reply, ttfb_layer=layer, ttfb_app_ns=_app(told, exchange), ttfb_socket_ns=None
-        )
+        reply = reply_of(told, request, dt.datetime.now(dt.UTC))
         return without_key(reply, self._settings.key)
 
     def interrupt(self) -> None:
@@ -150,77 +138,3 @@ def _pin(endpoint: Endpoint) -> dict[str, Any] | None:
         return None
     host, _, port = endpoint.connect.rpartition(":")
     return {"host": (host or port).strip("[]"), "port": int(port) if host else None}
-
-
-def _understand(told: Mapping[str, Any], request: Request) -> tuple[Exchange, list[Piece]]:
-    """What the driver told, as marks, head and facts."""
-    exchange = Exchange(_record(told))
-    if told.get("status") is not None:
-        exchange.head = Head(told["status"], "HTTP/1.1", told["headers"])
-    pieces = [(n, base64.b64decode(text)) for n, (_, text) in enumerate(told["pieces"], start=1)]
-    take_answer(exchange, request, pieces, whole=told["complete"])
-    streamed = exchange.head is not None and streams(request, exchange.head)
-    if not streamed and exchange.record.arrivals:
-        exchange.record.arrivals.append(Arrival(told["ended"], None, None))
-    exchange.record.bytes_in = sum(len(data) for _, data in pieces)
-    if exchange.facts.outcome is None and not told["complete"]:
-        exchange.facts.lose(*_fault(told))
-    elif exchange.facts.outcome is None and told["status"] < 400 and "error" in told:
-        exchange.facts.fail("client_fault", str(told["error"]["name"]))
-    return exchange, pieces
-
-
-def _fault(told: Mapping[str, Any]) -> tuple[str, str]:
-    """Outcome and words for a request that the transport broke or that was ended."""
-    if told.get("aborted"):
-        return "timeout", "the deadline passed"
-    error = told.get("error") or {"name": "the body did not end", "message": ""}
-    code = error.get("code", "")
-    words = clean(f"{code or error['name']}: {error['message']}")
-    return _outcome(code, told["phase"]), words
-
-
-def _outcome(code: str, phase: str) -> str:
-    """By the phase that was reached, then by the system's, undici's or the parser's code."""
-    before = {"dns": "dns_fail", "tcp": "connect_fail", "tls": "tls_fail"}
-    if phase in before:
-        return before[phase]
-    if not code:
-        return "client_fault"
-    if code.startswith(("HPE_", "UND_ERR_HEADERS_OVERFLOW", "TOO_LARGE")):
-        return "protocol_error"
-    return "stream_error" if code in _RESETS and phase != "body" else "truncated"
-
-
-def _record(told: Mapping[str, Any]) -> Record:
-    began, opened = told.get("connecting"), Times(told)
-    record = Record(deadline_ns=0, phase=told["phase"], reused=began is None)
-    record.dns_ns = opened.between("connecting", "lookup")
-    record.tcp_ns = opened.between("lookup" if "lookup" in told else "connecting", "connect")
-    record.tls_ns = opened.between("connect", "secure")
-    record.peer_ip, record.tls_version = told.get("peer"), told.get("tls")
-    record.sent_ns = told.get("sent")
-    if record.sent_ns is None or told.get("head") is None:
-        return record
-    stamps = [told["head"], *(at_ns for at_ns, _ in told["pieces"])]
-    record.arrivals = [Arrival(ns, None, None) for ns in stamps]
-    record.first = 0
-    return record
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The driver's marks, any of which may be missing."""
-
-    told: Mapping[str, Any]
-
-    def between(self, first: str, last: str) -> int | None:
-        """Nanoseconds from one mark to another."""
-        if self.told.get(first) is None or self.told.get(last) is None:
-            return None
-        return int(self.told[last] - self.told[first])
-
-
-def _app(told: Mapping[str, Any], exchange: Exchange) -> int | None:
-    span = Times(told).between("began", "given")
-    return None if span is None else span - exchange.record.lead_ns

@@ -7,6 +7,7 @@ sends: ``data`` and ``event`` fields, comments, any of the three line ends, a by
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 4_000_000
@@ -30,28 +31,43 @@ class SseParser:
     """Feed it chunks as they come; it gives the events that became complete with each."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._half = b""
         self._data: list[bytes] = []
         self._type = ""
         self._size = 0
         self._begun = False
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """Events completed by ``chunk``. Raises SseError for bad UTF-8 or an endless event."""
-        if not self._begun and chunk:
-            self._begun = True
-            chunk = chunk.removeprefix(_BOM)
-        self._size += len(chunk)
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Events completed by ``chunk``, those before a fault too: then it raises SseError, for bad
+        UTF-8 or an endless event."""
+        for line in self._lines(chunk):
+            if (event := self._take(line)) is not None:
+                yield event
+
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that ``chunk`` ends. Only what is new is looked at: lines may come in drips."""
+        waiting = self._half + chunk
+        # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
+        self._half = b"\r" if waiting.endswith(b"\r") else b""
+        *ends, rest = _split(waiting.removesuffix(b"\r"))
+        for end in ends:
+            self._grow(end)
+            line = b"".join(self._pieces)
+            self._pieces.clear()
+            yield line
+        self._grow(rest)
+
+    def _grow(self, piece: bytes) -> None:
+        self._size += len(piece)
         if self._size > MAX_EVENT_BYTES:
             raise SseError(f"an event is larger than {MAX_EVENT_BYTES} bytes")
-        waiting = self._rest + chunk
-        # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
-        half = b"\r" if waiting.endswith(b"\r") else b""
-        lines = _lines(waiting.removesuffix(b"\r"))
-        self._rest = lines.pop() + half
-        return [event for line in lines if (event := self._take(line)) is not None]
+        if piece:
+            self._pieces.append(piece)
 
     def _take(self, line: bytes) -> Event | None:
+        if not self._begun:
+            self._begun, line = True, line.removeprefix(_BOM)
         if not line:
             return self._dispatch()
         if line.startswith(_USUAL):
@@ -76,5 +92,5 @@ class SseParser:
             raise SseError("an event is not UTF-8") from None
 
 
-def _lines(data: bytes) -> list[bytes]:
+def _split(data: bytes) -> list[bytes]:
     return _LINE.split(data) if b"\r" in data else data.split(b"\n")

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,7 +43,7 @@ from bench.foreign.reading import (
     utc,
 )
 from bench.model import Caution
-from bench.store import StoredRun
+from bench.store import StoredRun, strict
 from bench.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 BESIDE = "profile_export_aiperf.json"
@@ -79,9 +78,9 @@ def read(path: Path) -> StoredRun:
 def _asked(path: Path) -> Facts:
     """Who was asked for what, as far as the file beside says."""
     try:
-        content = json.loads((path.parent / BESIDE).read_bytes())
+        content = strict.parse((path.parent / BESIDE).read_text("utf-8"))
         about = content["input_config"]["endpoint"]
-    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         about = {}
     said = about if isinstance(about, dict) else {}
     models = said.get("model_names")

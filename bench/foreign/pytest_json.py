@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Caution, Run
-from bench.store import StoredRun, disk
+from bench.store import StoredRun, disk, strict
 from bench.store.lines import Row, completed
 from bench.units import NS_PER_S
+from bench.words import brief
 
 _MARK = b'"machine_info"'
 _NAME = "pytest-benchmark"
@@ -39,22 +39,22 @@ def read(path: Path) -> StoredRun:
     data = _bytes(path)
     document = _document(path, data)
     run = _run(document, data)
-    rows, told = list[Row](), list[Caution]()
+    rows, cautions = list[Row](), list[Caution]()
     if document.get("regionbench") and run["provider"] == _NAME:
         text = f"{path}: its description of the run was edited or damaged, and left out."
-        told.append(Caution("run_json_unreadable", text, "The rows are read as they are."))
+        cautions.append(Caution("run_json_unreadable", text, "The rows are read as they are."))
     for benchmark in document["benchmarks"]:
         name = str(benchmark.get("fullname") or benchmark.get("name"))
         found, lost = _rows(benchmark, name, run, len(rows))
         rows += found
         if lost or not found:
-            told.append(_lost(path, name, lost))
+            cautions.append(_lost(path, name, lost))
     if not rows:
         raise StoreError(
             f"{path} holds no timing of any benchmark: "
             f"save with --benchmark-save-data, or use --benchmark-json."
         )
-    return StoredRun({**run, "scheduled": len(rows)}, rows, tuple(told))
+    return StoredRun({**run, "scheduled": len(rows)}, rows, tuple(cautions))
 
 
 def _bytes(path: Path) -> bytes:
@@ -64,17 +64,19 @@ def _bytes(path: Path) -> bytes:
 
 def _document(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: it is not whole JSON ({error}): {_AGAIN}.") from None
+        document = strict.parse(data.decode())
+    except ValueError as error:
+        raise StoreError(
+            f"{path} is damaged: it is not whole JSON ({brief(error)}): {_AGAIN}."
+        ) from None
     listed = document.get("benchmarks") if isinstance(document, dict) else None
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise StoreError(f"{path} is damaged: it has no list of benchmarks: {_AGAIN}.")
     version = _table(document, "regionbench").get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
         raise StoreError(
-            f"{path} was written by a newer regionbench (schema version {version}, this one reads "
-            f"up to {SCHEMA_VERSION}): upgrade regionbench to read it."
+            f"{path} was written by a newer regionbench (schema version {brief(version, 20)}, "
+            f"this one reads up to {SCHEMA_VERSION}): upgrade regionbench to read it."
         )
     return {**document, "benchmarks": listed}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Caution
-from bench.store import StoredRun, disk
+from bench.store import StoredRun, disk, strict
 from bench.store.lines import Row, completed
 
 MOST_BYTES = 1_000_000
@@ -46,6 +45,10 @@ class Lost:
     def add(self, line: int, why: str) -> None:
         """Note one."""
         self._found.setdefault(why, []).append(line)
+
+    def first(self) -> str | None:
+        """Where the first one is and why, ``line 7 is not JSON``; None without any."""
+        return next((f"line {lines[0]} {why}" for why, lines in self._found.items()), None)
 
     def cautions(self) -> list[Caution]:
         """One sentence a reason, with place and remedy."""
@@ -83,8 +86,8 @@ def numbered(path: Path, lost: Lost) -> Iterator[tuple[int, str]]:
 def table(text: str) -> dict[str, Any]:
     """The JSON object of a line. Raises Unreadable."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = strict.parse(text)
+    except ValueError:
         raise Unreadable("is not whole JSON") from None
     if not isinstance(found, dict):
         raise Unreadable("is no JSON object")
@@ -170,15 +173,14 @@ def stored(
     StoreError when there is no request in it.
     """
     found = list(facts)
-    told = lost.cautions()
     if not found:
-        why = told[0].text if told else "it is empty"
-        raise StoreError(f"{path} holds no request that {tool} timed: {why}")
+        why = lost.first() or "it is empty"
+        raise StoreError(f"{path} holds no request that {tool} timed: {why}; measure again")
     begun = [str(one["started_at"]) for one in found if one.get("started_at")]
     run = _run(tool, path, min(begun, default=None)) | known
     listed = dict.fromkeys(str(one["endpoint"]) for one in found)
     run |= {"scheduled": len(found), "endpoints": [{"name": name} for name in listed]}
-    return StoredRun(run, list(_rows(tool, run, found)), (note, *told))
+    return StoredRun(run, list(_rows(tool, run, found)), (note, *lost.cautions()))
 
 
 def _run(tool: str, path: Path, began: str | None) -> Facts:

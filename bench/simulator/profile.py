@@ -14,23 +14,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bench.words import brief, quoted
+
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
-            raise ValueError(f"{name} is {value}; it must be greater than 0")
+            raise ValueError(f"{name} is {quoted(value)}; it must be greater than 0")
 
 
 def _not_negative(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value < float("inf"):
-            raise ValueError(f"{name} is {value}; it must be 0 or more")
+            raise ValueError(f"{name} is {quoted(value)}; it must be 0 or more")
 
 
 def _share(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}; it must be between 0 and 1")
+            raise ValueError(f"{name} is {quoted(value)}; it must be between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Region:
 
     def __post_init__(self) -> None:
         if not -90 <= self.latitude <= 90 or not -180 <= self.longitude <= 180:
-            raise ValueError("latitude is between -90 and 90, longitude between -180 and 180")
+            raise ValueError("latitude must be between -90 and 90, longitude between -180 and 180")
         _not_negative(rtt_ms=self.rtt_ms, capacity=self.capacity)
         _positive(cache_factor=self.cache_factor, price_factor=self.price_factor)
         rates = [self.failure_rate, self.rate_limited_rate]
@@ -242,10 +244,13 @@ class Profile:
 def _unique(names: list[str], what: str) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise ValueError(f"{what} names {', '.join(sorted(twice))} twice; remove one")
+        raise ValueError(f"{what} names {brief(', '.join(sorted(twice)))} twice; remove one")
 
 
 def _known(names: tuple[str, ...], known: list[str], what: str) -> None:
     for name in names:
         if name not in known:
-            raise ValueError(f"{what} names {name!r}, which is not defined; known: {known}")
+            listed = brief(", ".join(known))
+            raise ValueError(
+                f"{brief(what)} names {quoted(name)}, which is not defined; name one of {listed}"
+            )

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from bench.errors import FleetError
 from bench.simulator.names import FOLDER, PROFILES
 from bench.simulator.profile import Profile
+from bench.words import brief, quoted
+from bench.words import key as word
 
 T = TypeVar("T")
 
@@ -37,8 +39,16 @@ def load(name: str | Path) -> Profile:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return build(Profile, _with_defaults(table), "")
-    except (tomllib.TOMLDecodeError, FleetError, OSError) as error:
+    except FleetError as error:
         raise FleetError(f"profile {path.name}: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FleetError(
+            f"profile {path.name}: not valid TOML: {brief(error)}; correct it there"
+        ) from None
+    except OSError as error:
+        raise FleetError(
+            f"profile {path.name}: {error.strerror}; name a file that can be read"
+        ) from None
 
 
 def _with_defaults(table: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +80,7 @@ def build(kind: type[T], table: object, where: str) -> T:
     full key (``regions[1].service.sigma``), what is wrong with it, and what to write instead.
     """
     if not isinstance(table, Mapping):
-        raise FleetError(f"{where} must be a table, not {table!r}; write it as [{where}]")
+        raise FleetError(f"{where} must be a table, not {quoted(table)}; write it as [{where}]")
     hints = get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a dataclass: its callers give no other
     for key in table:
@@ -94,7 +104,7 @@ def _required(spec: dataclasses.Field[Any]) -> bool:
 
 
 def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
+    return f"{where}.{word(key)}" if where else word(key)
 
 
 def _remedy(key: str, known: list[str]) -> str:
@@ -115,14 +125,21 @@ def _convert(hint: Any, value: object, where: str) -> object:
 
 def _sequence(item: Any, value: object, where: str) -> tuple[object, ...]:
     if not isinstance(value, list):
-        raise FleetError(f"{where} must be a list, not {value!r}; put it in [ ]")
+        raise FleetError(f"{where} must be a list, not {quoted(value)}; put it in [ ]")
     return tuple(_convert(item, each, f"{where}[{n}]") for n, each in enumerate(value))
 
 
 def _scalar(kind: type, value: object, where: str) -> object:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float(value, where)
     if type(value) is not kind:
         words = {float: "a number", int: "a whole number", str: "a text in quotes"}
-        raise FleetError(f"{where} must be {words[kind]}, not {value!r}")
+        raise FleetError(f"{where} must be {words[kind]}, not {quoted(value)}")
     return value
+
+
+def _float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise FleetError(f"{where} must be a number that is not beyond all bounds") from None

@@ -20,7 +20,7 @@ from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Caution, Sample
 from bench.store import disk, lines, parquet, runfile, tags
 from bench.store.reader import read_run
-from bench.store.writer import RUN_ID, SAMPLES, make_results
+from bench.store.writer import SAMPLES, make_results
 
 KEY = b"regionbench.runs"
 
@@ -135,7 +135,7 @@ def _fits(entry: Any) -> bool:
         isinstance(run, dict)
         and run.get("format") == runfile.FORMAT
         and isinstance(run.get("run_id"), str)
-        and RUN_ID.fullmatch(run["run_id"]) is not None
+        and runfile.RUN_ID.fullmatch(run["run_id"]) is not None
         and type(run.get("schema_version")) is int
         and isinstance(entry.get("tags"), list)
         and all(map(tags.is_tag, entry["tags"]))

@@ -24,7 +24,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from bench.errors import StoreError
 from bench.model import COLUMNS, Sample
-from bench.store import disk
+from bench.store import disk, strict
 
 Row = dict[str, Any]
 
@@ -32,12 +32,16 @@ _LINE = re.compile(
     rb'\{"line":([1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})","row":(\{.*\})\}\n', re.DOTALL
 )
 _INT64 = 1 << 63
+_LAST = 10**18 - 1
 _values = attrgetter(*COLUMNS)
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def encode(line: int, sample: Sample) -> bytes:
-    """The line of a sample. StoreError names a field whose value is not of its type."""
+    """The line of a sample. StoreError names a field whose value is not of its type, and
+    refuses a number that `decode` would not know."""
+    if line > _LAST:
+        raise StoreError(f"A run has no line {line}: its numbers are used up, so start a new run.")
     fields = {
         name: value
         for name, value in zip(COLUMNS, _values(sample), strict=True)
@@ -108,7 +112,7 @@ def _fit(name: str, value: Any, kind: type) -> Any:
     if kind is tuple and isinstance(value, tuple | list):
         return [_fit(name, item, item_types()[name]) for item in value]
     if kind is str and isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return strict.whole(value)
     if kind is float and isinstance(value, int | float):
         return float(value) if abs(value) < _INT64 and math.isfinite(value) else None
     if kind is int and isinstance(value, int):
@@ -130,8 +134,8 @@ def decode(raw: bytes) -> tuple[int, Row] | None:
     if zlib.crc32(row, zlib.crc32(number + b":")) != int(crc, 16):
         return None
     try:
-        return int(number), completed(json.loads(row))
-    except (ValueError, TypeError, RecursionError):
+        return int(number), completed(strict.parse(row.decode()))
+    except (ValueError, TypeError, AttributeError):
         return None
 
 

@@ -11,11 +11,13 @@ from bench.errors import StoreError
 from bench.model import COLUMNS, SCHEMA_VERSION
 from bench.store import disk, runfile
 from bench.store.lines import Row, column_types, item_types, with_tuples
+from bench.words import brief
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME = "samples.parquet"
+_LINES = "give the path of samples.jsonl, which has all rows"
 _VERSION_KEY = b"regionbench.schema_version"
 
 
@@ -54,7 +56,7 @@ def encode(rows: list[Row], notes: Mapping[bytes, bytes] | None = None) -> bytes
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise StoreError(
-            f"{NAME} could not be made: {error}. The rows are whole in samples.jsonl."
+            f"{NAME} could not be made: {brief(error)}; use samples.jsonl, which has all rows."
         ) from error
     return bytes(sink.getvalue())
 
@@ -81,14 +83,15 @@ def verified(path: Path, record: dict[str, Any]) -> list[Row]:
     StoreError says what is wrong with it.
     """
     if not path.exists():
-        raise StoreError(f"{path} is missing.")
+        raise StoreError(f"{path} is missing: {_LINES}.")
     with disk.explained(f"read {path}"):
         data = disk.read(path)
     if hashlib.sha256(data).hexdigest() != record.get("sha256"):
-        raise StoreError(f"{path} is damaged: it is not the file that was written.")
+        raise StoreError(f"{path} is damaged: it is not the file that was written; {_LINES}.")
     rows = read(path)
     if len(rows) != record.get("rows"):
-        raise StoreError(f"{path} has {len(rows)} rows; run.json says {record.get('rows')}.")
+        said = brief(record.get("rows"), 20)
+        raise StoreError(f"{path} has {len(rows)} rows, and run.json says {said}; {_LINES}.")
     return rows
 
 
@@ -102,7 +105,7 @@ def read(path: Path) -> list[Row]:
             _check_version(path, file.schema_arrow)
             return _rows(file.read())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+        raise StoreError(f"{path} is damaged: it cannot be read as Parquet; {_LINES}.") from error
 
 
 def note(path: Path, key: bytes) -> bytes | None:
@@ -113,14 +116,14 @@ def note(path: Path, key: bytes) -> bytes | None:
     try:
         found = (pq.read_schema(path).metadata or {}).get(key)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+        raise StoreError(f"{path} is damaged: it cannot be read as Parquet; {_LINES}.") from error
     return None if found is None else bytes(found)
 
 
 def _check_version(path: Path, found: pa.Schema) -> None:
     text = (found.metadata or {}).get(_VERSION_KEY, b"")
     if not text.isdigit():
-        raise StoreError(f"{path} is not a file of regionbench: it has no schema version.")
+        raise StoreError(f"{path} is no file of regionbench: it has no schema version; {_LINES}.")
     if int(text) > SCHEMA_VERSION:
         raise runfile.newer(path, int(text))
 

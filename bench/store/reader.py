@@ -11,6 +11,7 @@ from bench.errors import StoreError
 from bench.model import Caution
 from bench.store import disk, lines, parquet, runfile
 from bench.store.writer import SAMPLES
+from bench.words import brief
 
 _RERUN = "Measure again if the missing rows matter."
 _WATCH = "A watch does not make up for what it missed: `regionbench watch` goes on in a new folder."
@@ -58,7 +59,7 @@ def _rows(folder: Path, run: dict[str, Any], live: bool) -> tuple[list[lines.Row
             told.append(
                 Caution(
                     "parquet_damaged",
-                    f"{error} The rows were read from {SAMPLES} instead.",
+                    f"{error} They were read from it instead.",
                     f"Nothing is lost if no other caution says so; remove {parquet.NAME}.",
                 )
             )
@@ -72,7 +73,7 @@ def _lost(path: Path, rows: int, stored: Any) -> list[Caution]:
     written = stored.get("rows") if isinstance(stored, dict) else None
     if type(written) is not int or rows >= written:
         return []
-    text = f"{path} holds {rows} of {written} rows that were written."
+    text = f"{path} holds {rows} of {brief(written, 20)} rows that were written."
     return [Caution("lost_rows", text, f"They were damaged or removed. {_RERUN}")]
 
 
@@ -109,8 +110,8 @@ def _resumed(run: dict[str, Any]) -> list[Caution]:
     return [
         Caution(
             "resumed",
-            f"{run['run_id']} has a gap: it was {part.get('status')} after {part.get('rows')} rows"
-            f" and resumed at {part.get('resumed_at')}.",
+            f"{run['run_id']} has a gap: it was {_said(part, 'status')} after"
+            f" {_said(part, 'rows')} rows and resumed at {_said(part, 'resumed_at')}.",
             "Differences are paired by round and stand; quantiles hold what drifted meanwhile.",
         )
         for part in parts
@@ -118,11 +119,15 @@ def _resumed(run: dict[str, Any]) -> list[Caution]:
     ]
 
 
+def _said(part: dict[str, Any], name: str) -> str:
+    return brief(part.get(name), 40)
+
+
 def _watched(run: dict[str, Any]) -> list[Caution]:
     """The silences in a run of a watch, together."""
     watch = run.get("watch")
     gaps = (watch.get("gaps") if isinstance(watch, dict) else None) or []
-    words = [str(gap.get("words")) for gap in gaps if isinstance(gap, dict)]
+    words = [_said(gap, "words") for gap in gaps if isinstance(gap, dict)]
     if not words:
         return []
     more = f"; and {len(words) - 3} more" if len(words) > 3 else ""
@@ -132,17 +137,16 @@ def _watched(run: dict[str, Any]) -> list[Caution]:
 
 def _missing(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
     scheduled, status = run["scheduled"], run["status"]
-    count = f"{max(scheduled - rows, 0)} of {scheduled} rows are missing"
+    of, state = brief(scheduled, 20), brief(status, 40)
+    count = f"{brief(max(scheduled - rows, 0), 20)} of {of} rows are missing"
     if status == "running" and live:
-        return [
-            Caution("running", f"{run['run_id']} is still running: {rows} of {scheduled} rows.")
-        ]
+        return [Caution("running", f"{run['run_id']} is still running: {rows} of {of} rows.")]
     if status == "running":
         text = f"{run['run_id']} was killed before it finished: {count}."
         return [Caution("killed", text, _RESUME if not run.get("watch") else _WATCH)]
     if rows < scheduled:
-        why = f" ({run['reason']})" if isinstance(run.get("reason"), str) else ""
-        return [Caution("incomplete", f"{run['run_id']} is {status}{why}: {count}.", _RESUME)]
+        why = f" ({brief(run['reason'])})" if isinstance(run.get("reason"), str) else ""
+        return [Caution("incomplete", f"{run['run_id']} is {state}{why}: {count}.", _RESUME)]
     return []
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Run
-from bench.store import disk
+from bench.store import disk, strict
+from bench.words import brief
 
 NAME = "run.json"
 FORMAT = "regionbench run"
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class NewerFormat(StoreError):
@@ -34,10 +37,14 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 def read(folder: Path) -> tuple[dict[str, Any], bool]:
     """The document, and whether it is as it was written. StoreError when it cannot be used."""
     path = folder / NAME
-    content = _load(path)
-    _check(path, content)
-    told = content.pop("crc", None)
-    return content, told == crc(content)
+    try:
+        content = _load(path)
+        _check(path, content)
+        said = content.pop("crc", None)
+        intact = said == crc(content)
+        return strict.whole(content), intact
+    except RecursionError as error:
+        raise _damaged(path, "it is nested too deeply") from error
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -45,17 +52,21 @@ def _load(path: Path) -> dict[str, Any]:
         content = json.loads(disk.read(path).decode())
     except OSError as error:
         raise StoreError(
-            f"Could not read {path}: {disk.reason(error)}. {_rows_remedy(path)}"
+            f"Could not read {path}: {disk.reason(error)}; {_rows_remedy(path)}"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: it is not JSON. {_rows_remedy(path)}") from error
+    except ValueError as error:
+        raise _damaged(path, "it is not JSON") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise StoreError(f"{path} is not a regionbench run. {_rows_remedy(path)}")
+        raise StoreError(f"{path} is not a regionbench run; {_rows_remedy(path)}")
     return content
 
 
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} is damaged: {why}; {_rows_remedy(path)}")
+
+
 def _rows_remedy(path: Path) -> str:
-    return f"Its rows may still be whole: give the path of {path.with_name('samples.jsonl')}."
+    return f"its rows may still be whole: give the path of {path.with_name('samples.jsonl')}."
 
 
 def _check(path: Path, content: dict[str, Any]) -> None:
@@ -64,15 +75,17 @@ def _check(path: Path, content: dict[str, Any]) -> None:
         raise newer(path, version)
     expected = {"schema_version": int, "run_id": str, "status": str, "scheduled": int}
     wrong = [name for name, kind in expected.items() if type(content.get(name)) is not kind]
+    if "run_id" not in wrong and not RUN_ID.fullmatch(content["run_id"]):
+        wrong.append("run_id")
     if wrong:
-        raise StoreError(f"{path} is damaged: {', '.join(wrong)} missing. {_rows_remedy(path)}")
+        raise _damaged(path, f"{', '.join(wrong)} missing or wrong")
 
 
 def newer(path: Path, version: int) -> NewerFormat:
     """The error for a file from the future."""
     return NewerFormat(
-        f"{path} was written by a newer regionbench (schema version {version}, this one reads up "
-        f"to {SCHEMA_VERSION}): upgrade regionbench to read it."
+        f"{path} was written by a newer regionbench (schema version {brief(version, 20)}, "
+        f"this one reads up to {SCHEMA_VERSION}): upgrade regionbench to read it."
     )
 
 

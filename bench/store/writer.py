@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import errno
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,6 @@ from bench.units import NS_PER_S
 
 SAMPLES = "samples.jsonl"
 _CUT = "only a part of it was taken: free some disk space, or raise the file size limit (ulimit -f)"
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SYNC_ROWS = 100
 _SYNC_NS = NS_PER_S
 
@@ -60,7 +58,7 @@ class RunWriter:
 
         StoreError names what could not be made, and the remedy, before any request is sent.
         """
-        if not RUN_ID.fullmatch(run.run_id):
+        if not runfile.RUN_ID.fullmatch(run.run_id):
             raise StoreError(
                 f"{run.run_id!r} cannot name a run: use up to 128 of A-Z a-z 0-9 . _ -"
             )
