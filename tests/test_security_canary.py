@@ -244,9 +244,19 @@ w.RunWriter.append = fail
 """
 
 
-def test_a_crash_shows_no_key(tmp_path: Path, authority: Authority) -> None:
+FAIL_WITH_LOCALS = """\
+import rich.traceback, bench.wire.stream as w
+rich.traceback.install(show_locals=True, locals_max_string=None, locals_max_length=None, width=300)
+def fail(self, data, record): raise type("RuntimeError", (BaseException,), {})(f"no way for {self}")
+w.WireStream._send_request = fail
+"""
+"""Where the request is in the clear, and all locals are printed."""
+
+
+@pytest.mark.parametrize("fail", [FAIL, FAIL_WITH_LOCALS], ids=["plain", "with locals"])
+def test_a_crash_shows_no_key(fail: str, tmp_path: Path, authority: Authority) -> None:
     """Must: an exception that nobody expected ends with a traceback, which does not hold it."""
-    ran = a_run(tmp_path, authority, before=FAIL, ways=("everywhere", "plain"))
+    ran = a_run(tmp_path, authority, before=fail, ways=("everywhere", "plain"))
     assert ran.code not in (0, 2)
     assert b"Traceback" in ran.err
     assert b"RuntimeError" in ran.err

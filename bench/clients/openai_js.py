@@ -23,6 +23,7 @@ from bench.clients.node import NodeProcess
 from bench.clients.outcome import clean
 from bench.clients.reply import Head, assemble, without_key
 from bench.errors import PlanError
+from bench.key import sealed
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.record import Arrival, Record
 
@@ -54,6 +55,7 @@ class OpenAiJsClient:
         """Node's process id; None when there is none."""
         return None if self._node is None else self._node.pid
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         self._interrupted = False

@@ -144,6 +144,8 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body, record = request.stream, self._wire.record
+        if request.url.scheme != "https":
+            raise WireFault("client_fault", "send", "only https:// is spoken: a key goes over TLS")
         assert isinstance(body, httpx.SyncByteStream)  # noqa: S101  # this transport is synchronous
         # httpcore takes no body, and so ends none, where no header announces one.
         record.body_done = not {"content-length", "transfer-encoding"} & set(request.headers)
