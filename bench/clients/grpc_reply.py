@@ -151,10 +151,11 @@ def _rest_usage(usage: Any) -> dict[str, Any]:
     """The usage as REST names it; zero throughout is a usage that never came."""
     if not usage.total_tokens:
         return {}
+    told = usage.HasField("cost_in_usd_ticks")
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "prompt_tokens_details": {"cached_tokens": usage.cached_prompt_text_tokens},
-        "cost_in_usd_ticks": usage.cost_in_usd_ticks,
+        "cost_in_usd_ticks": usage.cost_in_usd_ticks if told else None,
     }
