@@ -24,32 +24,11 @@ from bench.key import Key
 from bench.model import Endpoint
 from bench.plan import make_plan
 from bench.request import build_request
-from tests.canary import CANARY, holds, leaking_files, leaks
+from tests.canary import CANARY, LOUD, VERBOSE, holds, leaking_files, leaks
 from tests.conftest import Authority
 from tests.echo import WAYS, Heard, echo_server
 from tests.faults.clients import present
 from tests.faults.trust import HOST
-
-LOUD = """\
-import logging, sys
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-for name in (
-    "httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2", "h2", "hpack",
-    "hpack.hpack", "openai", "openai._base_client", "grpc", "grpc._channel", "asyncio",
-):
-    logging.getLogger(name).setLevel(logging.DEBUG)
-"""
-"""What a person in search of a fault would put before everything."""
-
-VERBOSE = {
-    "PYTHONFAULTHANDLER": "1",
-    "OPENAI_LOG": "debug",
-    "HTTPX_LOG_LEVEL": "trace",
-    "GRPC_VERBOSITY": "DEBUG",
-    "GRPC_TRACE": "all",
-    "NODE_DEBUG": "http,https,net,tls,undici,fetch",
-    "NODE_OPTIONS": "--trace-warnings",
-}
 
 
 @dataclass

@@ -33,6 +33,7 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),  # or two channels would share one connection
     ("grpc.enable_http_proxy", 0),  # a proxy is used when asked for, never by the environment
     ("grpc.enable_channelz", 1),
+    ("grpc.initial_reconnect_backoff_ms", 60_000),  # it connects for a request, never by itself
 ]
 
 

@@ -136,11 +136,12 @@ def missing() -> str | None:
 def cells(clients: list[str]) -> list[Cell]:
     """Every cell of the network's cases, met in a namespace."""
     found = call_inside("tests.faults.network:cells_inside", 300.0, clients=clients)
-    return [_from_json(cell) for cell in found]
+    return [from_json(cell) for cell in found]
 
 
-def _from_json(cell: dict[str, Any]) -> Cell:
-    names = ("wrong", "latencies", "harmed")
+def from_json(cell: dict[str, Any]) -> Cell:
+    """A cell that came from another process."""
+    names = ("wrong", "latencies", "harmed", "leaks")
     return Cell(**{**cell, "way": Way(**cell["way"]), **{n: tuple(cell[n]) for n in names}})
 
 
@@ -151,7 +152,7 @@ def cells_inside(clients: list[str]) -> list[dict[str, Any]]:
         stack.enter_context(name_server(Path(folder)))
         ip("route", "add", "unreachable", "10.9.0.1")
         ip("route", "add", "prohibit", "10.9.0.2")
-        ground = Ground(Path(folder))
+        ground = Ground(Path(folder), echo=True)
         met = meet(ground, plan(clients, (*NAMES, *ROUTES)), PATIENCE_S)
         for lane in plan([DEFAULT], LINKS).lanes:
             met += meet(ground, Plan((lane,)), PATIENCE_S)
