@@ -79,7 +79,8 @@ class Cell:
     @property
     def late(self) -> bool:
         """Whether nothing else is wrong than that a healthy server's answer came too late."""
-        return bool(self.harmed) and all("'timeout'" in words for words in self.harmed)
+        only = not (self.wrong or self.hangs or self.latencies or self.leaks)
+        return only and bool(self.harmed) and all("'timeout'" in words for words in self.harmed)
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -52,7 +52,8 @@ def meet_loudly(folder: Path, *, before: str = "", **told: Any) -> Found:
 
     ``clients`` to meet it with, ``cases`` by name (None: all), ``cold`` connections alone, a random
     ``cells`` of the matrix and ``bills`` of the purse (None: all of them), ``network``: whether to
-    meet its faults too, ``short_s``: the deadline of what waits for it.
+    meet its faults too, ``short_s``: the deadline of what waits for it, ``report``: whether to draw
+    one.
     """
     for name in ("site", "tmp"):
         (folder / name).mkdir(parents=True)
@@ -100,7 +101,8 @@ def main(folder: Path, told: dict[str, Any]) -> None:
     errands = errands if wanted is None else purse.some(errands, wanted, seed=1)
     bills = purse.settle(ground, folder / "results", errands)
     found = {"cells": [asdict(cell) for cell in cells], "bills": [asdict(bill) for bill in bills]}
-    _report(folder, ground)
+    if told.get("report", True):
+        _report(folder, ground)
     (folder / "found.json").write_text(json.dumps(found))
 
 
