@@ -68,9 +68,12 @@ class Budget:
         self._in_flight[trial.seq] = self._worst(trial)
 
     def end(self, trial: Trial, reply: Reply, cost_usd: float | None) -> None:
-        """It is over; ``cost_usd`` None where neither the service nor the catalogue tells."""
+        """It is over; ``cost_usd`` None where neither the service nor the catalogue tells.
+
+        Nothing is no price of what has one: a service that says 0 is not believed here.
+        """
         worst = self._in_flight.pop(trial.seq)
-        if cost_usd is None:
+        if not cost_usd:
             cost_usd = 0.0 if reply.outcome in UNBILLED else worst
         if worst and cost_usd > worst:
             self._factor *= cost_usd / worst

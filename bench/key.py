@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import stat
 import string
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 from bench.catalogue import Provider
@@ -18,6 +21,33 @@ _TELLING = 12
 """So many characters of a key in a row are taken for a part of it."""
 
 _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def sealed(holder: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """A function whose frames hold the key in the clear: what it raises comes without them, for a
+    traceback with locals (a notebook's, rich's) would show it. A note says where it was raised."""
+
+    @functools.wraps(holder)
+    def call(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        try:
+            return holder(*args, **kwargs)
+        except BaseException as error:
+            raised = error
+        try:
+            raise _without_frames(raised)
+        finally:
+            del raised  # or this frame and its exception would keep each other
+
+    return call
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    error.add_note("".join(traceback.format_tb(error.__traceback__)).rstrip())
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 class Key:
@@ -61,6 +91,7 @@ class Key:
         raise TypeError("a key does not travel; read it where it is used")
 
 
+@sealed
 def find_key(
     provider: Provider, file: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Key | None:

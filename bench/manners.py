@@ -35,6 +35,14 @@ class _Standing:
     error: str = ""
 
 
+def _is_unconnected(reply: Reply) -> bool:
+    """Whether nobody could be connected to. gRPC does not tell in which phase its time ran out, but
+    that there was no connection until then."""
+    if reply.outcome == "timeout" and reply.failed_phase is None:
+        return reply.reused is False and reply.peer_ip is None
+    return reply.outcome != "ok" and reply.failed_phase in _CONNECTING
+
+
 class Manners:
     """How each endpoint stands. Not safe for several threads."""
 
@@ -67,7 +75,7 @@ class Manners:
             standing.resume_ns = max(standing.resume_ns, now_ns + pause_ns)
         if reply.outcome in ("cancelled", "client_fault"):
             return
-        if reply.outcome != "ok" and reply.failed_phase in _CONNECTING:
+        if _is_unconnected(reply):
             standing.failures += 1
             standing.error = reply.error or reply.outcome
         else:

@@ -17,6 +17,28 @@ CANARY = "cNry~7Qw2+Zk9/Xv5=Tb3.Lm8_Hd6!Rf4"
 SLICE = 12
 """So many characters of it in a row are a leak."""
 
+LOUD = """\
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+for name in (
+    "httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2", "h2", "hpack",
+    "hpack.hpack", "openai", "openai._base_client", "grpc", "grpc._channel", "asyncio",
+):
+    logging.getLogger(name).setLevel(logging.DEBUG)
+"""
+"""What a person in search of a fault would put before everything."""
+
+VERBOSE = {
+    "PYTHONFAULTHANDLER": "1",
+    "OPENAI_LOG": "debug",
+    "HTTPX_LOG_LEVEL": "trace",
+    "GRPC_VERBOSITY": "DEBUG",
+    "GRPC_TRACE": "all",
+    "NODE_DEBUG": "http,https,net,tls,undici,fetch",
+    "NODE_OPTIONS": "--trace-warnings",
+}
+
+
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[\s:]?){12,}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.budget import UNBILLED, Budget, Limits
+from bench.clients.outcome import retry_after_s
 from bench.manners import EVERY_ROUNDS, FAILURES, LONGEST_PAUSE_S, Manners
 from bench.model import OUTCOMES, Reply, Trial
 from bench.units import NS_PER_S
+from tests.faults.first_rank import RETRY_AFTER
 
 PRICE = 0.01
 Event = tuple[bool, int, str, float | None]
@@ -83,6 +86,15 @@ def test_a_reply_that_costs_more_than_the_worst_raises_the_next_ones() -> None:
     assert budget.reason().startswith("$0.1000 of the limit of $0.1000 are spent")
 
 
+def test_a_service_that_says_0_is_not_believed() -> None:
+    """Of a model that has a price: else a lie in every answer would be leave to spend for ever."""
+    budget = Budget(Limits(usd=0.025), lambda _: PRICE)
+    for seq in (0, 1):
+        budget.start(trial(seq))
+        budget.end(trial(seq), Reply(outcome="ok"), 0.0)
+    assert budget.ask(trial(2)) == "over"
+
+
 def test_what_costs_nothing_may_start_when_the_money_is_spent() -> None:
     """A limit in dollars is no limit of free requests."""
     budget = Budget(Limits(usd=0.01), lambda t: PRICE if t.seq == 0 else 0.0)
@@ -116,6 +128,17 @@ def test_a_429_leaves_its_endpoint_alone_and_no_other(
     assert manners.resume_ns("other") == 0
 
 
+@pytest.mark.parametrize("value", RETRY_AFTER)
+def test_no_retry_after_makes_a_run_wait_longer_than_a_minute(value: str) -> None:
+    """0, huge, dates past and far, negative, junk: what the matrix sends is a pause that ends."""
+    said = Reply(
+        outcome="rate_limited", retry_after_s=retry_after_s(value, dt.datetime.now(dt.UTC))
+    )
+    manners = Manners()
+    manners.see(trial(0), said, 100)
+    assert 0 <= manners.resume_ns("e") - 100 <= LONGEST_PAUSE_S * NS_PER_S
+
+
 def failing(**changes: Any) -> Reply:
     return Reply(**{"outcome": "connect_fail", "failed_phase": "tcp", "error": "no", **changes})
 
@@ -137,6 +160,18 @@ def test_a_dead_endpoint_is_asked_once_in_ten_rounds_and_every_round_once_it_liv
     first_alive = min(number for number in asked if number >= 40)
     assert first_alive < 40 + EVERY_ROUNDS
     assert all(asked.count(number) == 2 for number in range(first_alive + 1, 60))
+
+
+@pytest.mark.parametrize(("peer_ip", "dead"), [(None, True), ("10.0.0.1", False)])
+def test_a_client_that_knows_no_phase_is_judged_by_the_connection(
+    peer_ip: str | None, dead: bool
+) -> None:
+    """gRPC's time-out: an endpoint that never connected is dead, one that is slow is not."""
+    manners = Manners()
+    for number in range(FAILURES):
+        late = Reply(outcome="timeout", reused=False, peer_ip=peer_ip)
+        manners.see(trial(number, number), late, 0)
+    assert (manners.refusal(trial(FAILURES, FAILURES)) is not None) == dead
 
 
 @pytest.mark.parametrize(

@@ -19,41 +19,7 @@ from bench.prepare import Prepared, Where, prepare
 from bench.session import Finished, execute
 from bench.simulator import Fleet
 from tests.faults.places import full_queue
-
-FAULTY = """
-about = "A region for each fault that may cost money."
-edge_rtt_ms = 1.0
-[router]
-regions = ["well"]
-[[models]]
-id = "grok-4"
-created = 1
-fingerprint = "fp"
-usd_per_million = { input = 3, cached_input = 0.75, output = 15 }
-efforts = ["none", "low"]
-completion_tokens = 8
-reasoning_tokens = 0
-[defaults]
-latitude = 0
-longitude = 0
-rtt_ms = 1.0
-models = ["grok-4"]
-service = { ttft_ms = 5.0, sigma = 0.5, token_ms = 0.5 }
-[[regions]]
-name = "well"
-[[regions]]
-name = "failing"
-failure_rate = 0.5
-[[regions]]
-name = "limited"
-rate_limited_rate = 0.3
-[[regions]]
-name = "cut"
-truncated_rate = 0.5
-[[regions]]
-name = "faltering"
-stream_error_rate = 0.5
-"""
+from tests.profiles import FAULTY
 
 
 @pytest.fixture(scope="module")

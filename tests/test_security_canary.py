@@ -24,32 +24,11 @@ from bench.key import Key
 from bench.model import Endpoint
 from bench.plan import make_plan
 from bench.request import build_request
-from tests.canary import CANARY, holds, leaking_files, leaks
+from tests.canary import CANARY, LOUD, VERBOSE, holds, leaking_files, leaks
 from tests.conftest import Authority
 from tests.echo import WAYS, Heard, echo_server
 from tests.faults.clients import present
 from tests.faults.trust import HOST
-
-LOUD = """\
-import logging, sys
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-for name in (
-    "httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2", "h2", "hpack",
-    "hpack.hpack", "openai", "openai._base_client", "grpc", "grpc._channel", "asyncio",
-):
-    logging.getLogger(name).setLevel(logging.DEBUG)
-"""
-"""What a person in search of a fault would put before everything."""
-
-VERBOSE = {
-    "PYTHONFAULTHANDLER": "1",
-    "OPENAI_LOG": "debug",
-    "HTTPX_LOG_LEVEL": "trace",
-    "GRPC_VERBOSITY": "DEBUG",
-    "GRPC_TRACE": "all",
-    "NODE_DEBUG": "http,https,net,tls,undici,fetch",
-    "NODE_OPTIONS": "--trace-warnings",
-}
 
 
 @dataclass
@@ -244,9 +223,19 @@ w.RunWriter.append = fail
 """
 
 
-def test_a_crash_shows_no_key(tmp_path: Path, authority: Authority) -> None:
+FAIL_WITH_LOCALS = """\
+import rich.traceback, bench.wire.stream as w
+rich.traceback.install(show_locals=True, locals_max_string=None, locals_max_length=None, width=300)
+def fail(self, data, record): raise type("RuntimeError", (BaseException,), {})(f"no way for {self}")
+w.WireStream._send_request = fail
+"""
+"""Where the request is in the clear, and all locals are printed."""
+
+
+@pytest.mark.parametrize("fail", [FAIL, FAIL_WITH_LOCALS], ids=["plain", "with locals"])
+def test_a_crash_shows_no_key(fail: str, tmp_path: Path, authority: Authority) -> None:
     """Must: an exception that nobody expected ends with a traceback, which does not hold it."""
-    ran = a_run(tmp_path, authority, before=FAIL, ways=("everywhere", "plain"))
+    ran = a_run(tmp_path, authority, before=fail, ways=("everywhere", "plain"))
     assert ran.code not in (0, 2)
     assert b"Traceback" in ran.err
     assert b"RuntimeError" in ran.err

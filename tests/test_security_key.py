@@ -15,7 +15,7 @@ from bench.catalogue import load_catalogue
 from bench.clients import Client, make_client
 from bench.errors import CatalogueError, KeyMissing, UsageError
 from bench.key import Key, find_key
-from bench.model import Endpoint
+from bench.model import CONNECTIONS, Endpoint, Request
 from bench.plan import make_plan
 from bench.prepare import Where, settings_for
 from bench.request import build_request
@@ -42,9 +42,12 @@ def clients(authority: Authority) -> Iterator[dict[str, Client]]:
 
 def ask(client: Client, endpoint: Endpoint) -> str:
     """The outcome of one chat."""
-    plan = make_plan(stream=False)
-    request = build_request("chat", plan, api="/v1", model="m", parameters={}, nonce="")
-    return client.send(endpoint, request, "cold").outcome
+    return client.send(endpoint, _chat(stream=False), "cold").outcome
+
+
+def _chat(*, stream: bool) -> Request:
+    plan = make_plan(stream=stream)
+    return build_request("chat", plan, api="/v1", model="m", parameters={}, nonce="")
 
 
 # Where it comes from
@@ -159,6 +162,22 @@ def test_nothing_is_sent_to_a_server_that_is_not_verified(
         for name, client in clients.items():
             assert ask(client, endpoint) in ("tls_fail", "connect_fail"), name
     assert server.requests == []
+
+
+def test_a_key_does_not_leave_over_plain_http(clients: dict[str, Client]) -> None:
+    """Must: an endpoint that a program made itself, in no catalogue, is refused by each client."""
+    with fault_server(lambda _: None) as server:
+        for connect, url in (
+            (server.address, f"http://{HOST}"),
+            (None, f"http://{server.address}"),
+        ):
+            for name, client in clients.items():
+                for connection in CONNECTIONS:
+                    asked = _chat(stream=False)
+                    reply = client.send(Endpoint("e", url, connect=connect), asked, connection)
+                    assert reply.outcome == "client_fault", name
+                    assert reply.total_ns is reply.ttfb_ns is None, name
+    assert server.connections == 0
 
 
 def test_tls_below_1_2_is_not_spoken(authority: Authority) -> None:

@@ -30,9 +30,15 @@ from bench.request import build_request
 from bench.stats import summarise
 from bench.stats.verdict import Verdict
 from tests.conftest import Authority
-from tests.faults.clients import present
+from tests.faults.answers import grpc
+from tests.faults.case import first
+from tests.faults.clients import present, why_missing
+from tests.faults.lane import Ground
+from tests.faults.matrix import meet, plan
 from tests.faults.server import Conversation, fault_server
+from tests.faults.steps import begin, body, for_ever
 from tests.faults.trust import HOST
+from tests.lab.inside import require
 from tests.synthetic import rows, run
 from tests.verdicts import REGRESSED, STRATUM, SUSPECT
 
@@ -174,7 +180,7 @@ def test_no_body_is_taken_without_end(
     streamed: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Must: more than a client takes is a protocol_error, and the reading ends."""
-    names = [name for name in present()[0] if name != "xai-sdk"]  # gRPC bounds each message
+    names = [name for name in present()[0] if name != "xai-sdk"]
     for module in ("http", "openai_sdk", "curl", "openai_js"):
         monkeypatch.setattr(f"bench.clients.{module}.MAX_BODY_BYTES", 200_000)
     kind = b"text/event-stream" if streamed else b"application/json"
@@ -198,3 +204,16 @@ def test_no_body_is_taken_without_end(
         client.close()
         assert (reply.outcome, server.completed) == ("protocol_error", 0), name
         assert "more than 200000 bytes" in str(reply.error), name
+
+
+def test_a_grpc_stream_is_not_taken_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Must: gRPC bounds each message, this client their sum; the call ends with its channel."""
+    require(why_missing("xai-sdk"))
+    monkeypatch.setattr("bench.clients.xai_sdk.MAX_BODY_BYTES", 20_000)
+    flood = for_ever(body(grpc(streamed=True).part * 100), pause_s=0.001)
+    case = first("a flood", "protocol_error", "body", begin, flood, shape="stream")
+    met = meet(Ground(tmp_path), plan(["xai-sdk"], [case]))
+    assert [cell.problems for cell in met] == [(), ()]
+    assert {cell.error for cell in met} == {"a stream of more than 20000 bytes"}

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bench.clients.loggers import hush
 from bench.errors import PlanError
-from bench.key import Key
+from bench.key import Key, sealed
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.connect import Family
 from bench.wire.proxy import Proxy
@@ -36,7 +36,10 @@ class Settings:
 
 
 class Client(Protocol):
-    """Sends one request at a time. Not safe for several threads, save for `interrupt`."""
+    """Sends one request at a time. Not safe for several threads, save for `interrupt`.
+
+    Its ``send`` is `bench.key.sealed`: whatever ends it early shows no key.
+    """
 
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """One request, one reply, whatever happens."""
@@ -57,6 +60,7 @@ CLIENTS: Mapping[str, str] = {
 }
 
 
+@sealed
 def make_client(name: str, settings: Settings) -> Client:
     """A client by its name in `CLIENTS`. Raises PlanError for a name that is not there."""
     if name not in CLIENTS:

@@ -22,6 +22,7 @@ from bench.clients.curl_words import config, exit_fault, reached, split_heads
 from bench.clients.exchange import MAX_BODY_BYTES, Exchange, streams, take_answer
 from bench.clients.outcome import clean, parse_json
 from bench.clients.reply import assemble, short, without_key
+from bench.key import sealed
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
@@ -43,6 +44,7 @@ class CurlClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._interrupted = False
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         self._interrupted = False

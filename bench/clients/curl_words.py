@@ -134,6 +134,8 @@ def exit_fault(code: int, text: str, record: Record) -> tuple[str, str]:
     """Outcome and phase of an exit code that is not 0."""
     if code == 28:
         return "timeout", record.phase
+    if code == 1 and record.phase in ("dns", "tcp"):
+        return "client_fault", "send"  # anything but https:// is refused before a connection
     if code in (55, 56) and record.phase in ("tcp", "tls"):
         return "connect_fail", "tcp"  # a proxy that refused to connect
     if code in (55, 56):

@@ -42,6 +42,8 @@ class Seen:
     response: Any = None
     status: Status | None = None
     fault: str | None = None
+    excess: str | None = None
+    size: int = 0
     cancelled: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     visible: bool = False
@@ -52,7 +54,8 @@ class Seen:
     @property
     def broken(self) -> bool:
         """Whether the call failed otherwise than by the server's word."""
-        return self.fault is not None or (self.status is not None and not self.status.said)
+        own = self.status is not None and not self.status.said
+        return self.fault is not None or self.excess is not None or own
 
     def take(self, at_ns: int, content: str, reasoning: str) -> None:
         """Add one message of a stream."""
@@ -92,6 +95,8 @@ def _judge(seen: Seen) -> tuple[str, str | None, str | None]:
         return *judge(seen.status), f"{seen.status.code}: {seen.status.text}"
     if seen.fault is not None:
         return "client_fault", None, seen.fault
+    if seen.excess is not None:
+        return "protocol_error", "body", seen.excess
     if not seen.finished:
         return "protocol_error", "body", "the answer has no end"
     return "ok", None, None
@@ -146,10 +151,11 @@ def _rest_usage(usage: Any) -> dict[str, Any]:
     """The usage as REST names it; zero throughout is a usage that never came."""
     if not usage.total_tokens:
         return {}
+    told = usage.HasField("cost_in_usd_ticks")
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "prompt_tokens_details": {"cached_tokens": usage.cached_prompt_text_tokens},
-        "cost_in_usd_ticks": usage.cost_in_usd_ticks,
+        "cost_in_usd_ticks": usage.cost_in_usd_ticks if told else None,
     }

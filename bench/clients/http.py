@@ -17,6 +17,7 @@ from bench.clients.exchange import (
 )
 from bench.clients.reply import Head, assemble, without_key
 from bench.clients.slot import Slot, open_slot
+from bench.key import sealed
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
@@ -38,10 +39,12 @@ class HttpClient:
         self._built: dict[tuple[object, ...], httpx.Request] = {}
         self._active: Wire | None = None
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         return self.fetch(endpoint, request, connection)[0]
 
+    @sealed
     def fetch(
         self, endpoint: Endpoint, request: Request, connection: Connection
     ) -> tuple[Reply, bytes]:

@@ -35,6 +35,7 @@ function connector(pin, family) {
   return (options, callback) => {
     const marks = live;
     const secure = options.protocol === "https:";
+    if (!secure) return callback(new Error("only https:// is spoken: a key goes over TLS"));
     marks.connecting = now();
     marks.phase = pin || net.isIP(options.hostname) ? "tcp" : "dns";
     const socket = (secure ? tls : net).connect({

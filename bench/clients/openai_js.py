@@ -21,6 +21,7 @@ from bench.clients.openai_js_line import reply_of
 from bench.clients.outcome import clean
 from bench.clients.reply import without_key
 from bench.errors import PlanError
+from bench.key import sealed
 from bench.model import Connection, Endpoint, Reply, Request
 
 MODULES = "REGIONBENCH_NODE_MODULES"
@@ -50,6 +51,7 @@ class OpenAiJsClient:
         """Node's process id; None when there is none."""
         return None if self._node is None else self._node.pid
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         self._interrupted = False

@@ -20,6 +20,7 @@ from bench.clients.handed import HandedUp, as_handed_up
 from bench.clients.reply import Head, assemble, without_key
 from bench.clients.slot import Slot, open_slot
 from bench.errors import PlanError
+from bench.key import sealed
 from bench.model import NOT_KEPT, Connection, Endpoint, Reply, Request
 from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
@@ -45,6 +46,7 @@ class OpenAiClient:
         self._kept: dict[tuple[str, str], _Seat] = {}
         self._active: Wire | None = None
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         seat = self._seat(endpoint, request, connection)

@@ -18,11 +18,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.clients import Settings
+from bench.clients.exchange import MAX_BODY_BYTES
 from bench.clients.grpc_outcome import Status, said
 from bench.clients.grpc_reply import Peer, Seen, assemble
 from bench.clients.grpc_request import Unsendable, arguments
 from bench.clients.reply import without_key
 from bench.errors import PlanError
+from bench.key import sealed
 from bench.model import Connection, Endpoint, Reply, Request
 from bench.wire.clock import now_ns
 
@@ -31,6 +33,7 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),  # or two channels would share one connection
     ("grpc.enable_http_proxy", 0),  # a proxy is used when asked for, never by the environment
     ("grpc.enable_channelz", 1),
+    ("grpc.initial_reconnect_backoff_ms", 60_000),  # it connects for a request, never by itself
 ]
 
 
@@ -49,6 +52,7 @@ class XaiSdkClient:
         self._kept: dict[str, _Line] = {}
         self._active: _Line | None = None
 
+    @sealed
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
         seen = Seen()
@@ -125,6 +129,10 @@ def _stream(chat: Any, seen: Seen) -> None:
         for response, chunk in chat.stream():
             seen.take(now_ns() - began_ns, chunk.content, chunk.reasoning_content)
             seen.response = response
+            seen.size += chunk.proto.ByteSize()
+            if seen.size > MAX_BODY_BYTES:
+                seen.excess = f"a stream of more than {MAX_BODY_BYTES} bytes"
+                return  # its channel goes, and the call with it
     finally:
         seen.end_ns = now_ns() - began_ns
     seen.finished = _is_finished(seen)

@@ -32,4 +32,12 @@ def check_heads() -> None:
     httpcore.HTTP2Connection.CONFIG = H2Configuration(validate_inbound_headers=True)
 
 
-__all__ = ["NAME", "check_heads", "httpcore", "httpx"]
+def holds_more(pool: httpcore.ConnectionPool) -> bool:
+    """Whether bytes of HTTP/1.1 are left beyond an answer's end. httpcore would take them for the
+    answer to what is asked next, and says nowhere that it has them."""
+    within = (getattr(outer, "_connection", None) for outer in pool.connections)
+    states = (getattr(connection, "_h11_state", None) for connection in within)
+    return any(state is not None and state.trailing_data[0] for state in states)
+
+
+__all__ = ["NAME", "check_heads", "holds_more", "httpcore", "httpx"]

@@ -320,7 +320,7 @@ class WireStream(httpcore.NetworkStream):
             try:
                 raw = self._sock.recv(_RECV_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                return False
+                return not self._keep(b"")  # of what came with the answer's end
             except OSError:
                 return True
             if not raw or not self._keep(raw):

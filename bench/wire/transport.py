@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.wire.clock import ClockWatch
 from bench.wire.connect import Family, literal, race, resolve
-from bench.wire.httplib import check_heads, httpcore, httpx
+from bench.wire.httplib import check_heads, holds_more, httpcore, httpx
 from bench.wire.proxy import Proxy
 from bench.wire.record import Record, WireFault
 from bench.wire.stream import WireStream
@@ -61,14 +61,14 @@ class Wire:
     def finish(self, *, broken: bool = False) -> Record:
         """Collect what the kernel still holds for the request; its complete record.
 
-        A connection that broke, or that was left in the middle, is closed: over HTTP/2 what is
-        still to come for this request would arrive within the next one.
+        A connection that broke, or that was left in the middle, or that said more than its answer,
+        is closed: what is still to come would be taken for a part of the next one.
         """
         if self.stream is not None:
             self.stream.collect()
             self.stream.describe(self.record)
         self.record.clock_step = self._watch.stepped()
-        if broken:
+        if broken or holds_more(self._pool):
             self.close()
         return self.record
 
@@ -144,6 +144,8 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body, record = request.stream, self._wire.record
+        if request.url.scheme != "https":
+            raise WireFault("client_fault", "send", "only https:// is spoken: a key goes over TLS")
         assert isinstance(body, httpx.SyncByteStream)  # noqa: S101  # this transport is synchronous
         # httpcore takes no body, and so ends none, where no header announces one.
         record.body_done = not {"content-length", "transfer-encoding"} & set(request.headers)

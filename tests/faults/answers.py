@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "cost_in_usd_ticks": 20_000_000_000}
 DOCUMENT = {
     "model": "m",
+    "system_fingerprint": "f",
     "choices": [{"index": 0, "message": {"content": "Earth"}, "finish_reason": "stop"}],
     "usage": USAGE,
 }
@@ -39,39 +41,69 @@ def event(**fields: object) -> bytes:
 
 def token(text: str) -> bytes:
     """An event with a piece of the answer."""
-    return event(model="m", choices=[{"index": 0, "delta": {"content": text}}])
+    return event(
+        model="m", system_fingerprint="f", choices=[{"index": 0, "delta": {"content": text}}]
+    )
 
 
-FINISH = event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=USAGE)
+def finish_with(usage: object) -> bytes:
+    """The last event before the end, with a usage of one's own."""
+    return event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=usage)
+
+
+FINISH = finish_with(USAGE)
 DONE = b"data: [DONE]\n\n"
-_WHOLE = json.dumps(DOCUMENT).encode()
+_SPOT = re.compile(
+    rb'"(?:error|content|system_fingerprint)": ?"|oops|garbage|upstream|<html>|Failed'
+)
 
-STREAM = Answer("text/event-stream", token("Ear"), token("th") + FINISH + DONE, b": idle\n\n")
-AT_ONCE = Answer("application/json", _WHOLE[:40], _WHOLE[40:], b" ")
+
+def echoing(data: bytes, key: str) -> bytes:
+    """``data`` with the caller's key in each text of it."""
+    return _SPOT.sub(lambda spot: spot[0] + key.encode() + b" ", data) if key else data
 
 
-@cache
-def grpc(streamed: bool) -> Answer:
+def stream(key: str = "", usage: object = None) -> Answer:
+    """A right answer in events."""
+    finish = FINISH if usage is None else finish_with(usage)
+    part, rest = echoing(token("Ear"), key), echoing(token("th"), key) + finish + DONE
+    return Answer("text/event-stream", part, rest, b": idle\n\n")
+
+
+def at_once(key: str = "", usage: object = None) -> Answer:
+    """A right answer in one document."""
+    document = DOCUMENT if usage is None else {**DOCUMENT, "usage": usage}
+    whole = echoing(json.dumps(document).encode(), key)
+    return Answer("application/json", whole[:40], whole[40:], b" ")
+
+
+STREAM, AT_ONCE = stream(), at_once()
+
+
+def grpc(streamed: bool, key: str = "", usage: Mapping[str, int] | None = None) -> Answer:
     """The same in the SDK's own messages; the second half is empty where there is one message."""
+    usage = {**USAGE, "total_tokens": 11} if usage is None else usage
     if not streamed:
-        return Answer("application/grpc", _message("GetChatCompletionResponse"), b"", b"")
-    part, rest = (_message("GetChatCompletionChunk", text) for text in ("Ear", "th"))
-    return Answer("application/grpc", part, rest, _message("GetChatCompletionChunk", ""))
+        message = _message("GetChatCompletionResponse", None, key, usage)
+        return Answer("application/grpc", message, b"", b"")
+    part, rest, idle = (
+        _message("GetChatCompletionChunk", text, key, usage) for text in ("Ear", "th", "")
+    )
+    return Answer("application/grpc", part, rest, idle)
 
 
-def _message(name: str, text: str | None = None) -> bytes:
+def _message(name: str, text: str | None, key: str, usage: Mapping[str, int]) -> bytes:
     proto = import_module("xai_sdk.proto")
     chat, sample = proto.chat_pb2, proto.sample_pb2
     role = chat.ROLE_ASSISTANT
     output: dict[str, Any] = {"index": 0}
     if text is None:
-        output["message"] = chat.CompletionMessage(role=role, content="Earth")
+        output["message"] = chat.CompletionMessage(role=role, content=f"{key}Earth")
     else:
-        output["delta"] = chat.Delta(role=role, content=text)
+        output["delta"] = chat.Delta(role=role, content=key + text)
     if text in (None, "th"):
         output["finish_reason"] = sample.REASON_STOP
-    usage = {**USAGE, "total_tokens": 11}
     found: bytes = getattr(chat, name)(
-        id="x", model="m", outputs=[output], usage=usage
+        id=key or "x", model="m", outputs=[output], usage=usage, system_fingerprint=key
     ).SerializeToString()
     return found

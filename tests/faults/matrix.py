@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -83,6 +84,17 @@ class Plan:
         turn = {case.name: bool(number % 2) for number, case in enumerate(CASES)}
         return self._keep(lambda way, case, _: bool(case.shape) or turn[case.name] == way.streamed)
 
+    def some(self, count: int, seed: int) -> Plan:
+        """So many of these cells, drawn, and none that waits for its deadline."""
+        ready = [
+            (way, case, met_on)
+            for way, timeout_s, cases in self.lanes
+            for case, met_on in cases
+            if timeout_s == LONG_S
+        ]
+        drawn = random.Random(seed).sample(ready, min(count, len(ready)))
+        return self._keep(lambda *cell: cell in drawn)
+
     def _keep(self, wanted: Callable[[Way, Case, Connection], bool]) -> Plan:
         kept = (
             (way, timeout_s, tuple(met for met in cases if wanted(way, *met)))
@@ -99,8 +111,9 @@ class Plan:
         return sum(len(cases) for _, _, cases in self.lanes)
 
 
-def plan(clients: Iterable[str], cases: Sequence[Case] = CASES) -> Plan:
-    """Lanes for these clients: each has one client, one protocol, one shape and one deadline."""
+def plan(clients: Iterable[str], cases: Sequence[Case] = CASES, short_s: float = SHORT_S) -> Plan:
+    """Lanes for these clients: each has one client, one protocol, one shape and one deadline, which
+    is ``short_s`` where it is waited for."""
     found: dict[tuple[Way, float], list[tuple[Case, Connection]]] = {}
     left_out: Counter[str] = Counter()
     for client in clients:
@@ -108,12 +121,12 @@ def plan(clients: Iterable[str], cases: Sequence[Case] = CASES) -> Plan:
             if (reason := why_not(case, way)) is not None:
                 left_out[reason] += 1
                 continue
-            key = (replace(way, connection="cold"), SHORT_S if case.waits else LONG_S)
+            key = (replace(way, connection="cold"), short_s if case.waits else LONG_S)
             found.setdefault(key, []).append((case, way.connection))
     lanes = [
         (way, timeout_s, tuple(part))
         for (way, timeout_s), met in found.items()
-        for part in (_parts(met, _SHARE) if timeout_s == SHORT_S else [met])
+        for part in (_parts(met, _SHARE) if timeout_s < LONG_S else [met])
     ]
     return Plan(tuple(lanes), left_out)
 

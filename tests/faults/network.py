@@ -23,7 +23,18 @@ from tests.faults.case import Case, first
 from tests.faults.first_rank import SDK_KNOWS_NO_PHASE
 from tests.faults.lane import SHORT_S, Cell, Ground, Way
 from tests.faults.matrix import DEFAULT, PATIENCE_S, Plan, meet, plan
-from tests.faults.steps import RIGHT, Scene, Step, begin, body, end, part, pause, rest
+from tests.faults.steps import (
+    RIGHT,
+    Scene,
+    Step,
+    begin,
+    body,
+    end,
+    part,
+    pause,
+    rest,
+    silence,
+)
 from tests.faults.trust import BOTH
 from tests.lab.inside import call_inside, no_namespace, ordinary_priority
 
@@ -68,6 +79,15 @@ _NARROW = _changed(
     (begin, part, body(b" " * 15_000), rest, end),
 )
 
+_HOLE = "tc qdisc {} dev lo root tbf rate 100mbit burst 1400 latency 900ms"
+_VANISHING = _changed(
+    tuple(_HOLE.format("add").split()),
+    tuple(_HOLE.format("del").split()),
+    (begin, pause, body(b" " * 15_000), silence),
+)
+"""tbf drops what is larger than its burst, and tells nobody: the path's MTU is smaller than either
+end believes, and no ICMP says so."""
+
 NAMES: tuple[Case, ...] = (
     first("NXDOMAIN", "dns_fail", "dns", place="nx.test"),
     first("SERVFAIL", "dns_fail", "dns", place="servfail.test"),
@@ -96,6 +116,10 @@ LINKS: tuple[Case, ...] = (
     ),
     Case("the link goes down", 3, (begin, part, pause, _link_down), "timeout", "body"),
     Case("an MTU of 1280", 3, (_SMALL,), "ok", whole=True, keeps=True),
+    Case(
+        *("packets over 1400 bytes vanish", 3, (_VANISHING,), "timeout", "body"),
+        shape="at once",
+    ),
     Case("a bandwidth of 512 kbit/s", 3, (_NARROW,), "ok", whole=True, keeps=True, shape="at once"),
 )
 
@@ -112,11 +136,12 @@ def missing() -> str | None:
 def cells(clients: list[str]) -> list[Cell]:
     """Every cell of the network's cases, met in a namespace."""
     found = call_inside("tests.faults.network:cells_inside", 300.0, clients=clients)
-    return [_from_json(cell) for cell in found]
+    return [from_json(cell) for cell in found]
 
 
-def _from_json(cell: dict[str, Any]) -> Cell:
-    names = ("wrong", "latencies", "harmed")
+def from_json(cell: dict[str, Any]) -> Cell:
+    """A cell that came from another process."""
+    names = ("wrong", "latencies", "harmed", "leaks")
     return Cell(**{**cell, "way": Way(**cell["way"]), **{n: tuple(cell[n]) for n in names}})
 
 
@@ -127,7 +152,7 @@ def cells_inside(clients: list[str]) -> list[dict[str, Any]]:
         stack.enter_context(name_server(Path(folder)))
         ip("route", "add", "unreachable", "10.9.0.1")
         ip("route", "add", "prohibit", "10.9.0.2")
-        ground = Ground(Path(folder))
+        ground = Ground(Path(folder), echo=True)
         met = meet(ground, plan(clients, (*NAMES, *ROUTES)), PATIENCE_S)
         for lane in plan([DEFAULT], LINKS).lanes:
             met += meet(ground, Plan((lane,)), PATIENCE_S)

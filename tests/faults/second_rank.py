@@ -20,7 +20,11 @@ from tests.faults.case import Case, second
 from tests.faults.steps import (
     RIGHT,
     Step,
+    bare_lf,
     begin,
+    begin_sized,
+    begin_with,
+    both_framings,
     end,
     fields,
     fin,
@@ -30,6 +34,7 @@ from tests.faults.steps import (
     part,
     raw,
     reset,
+    rest,
     said,
     silence,
     together,
@@ -39,6 +44,10 @@ _http1 = partial(second, http="1.1")
 _http2 = partial(second, http="2")
 _OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 _CHUNKED = _OK + b"transfer-encoding: chunked\r\n\r\n"
+_LONG = _OK + b"x: " + b"a" * 300_000 + b"\r\n"
+_HUGE = _OK + b"content-length: 9999999999999\r\n\r\n{}"
+_NOTHING = b"HTTP/1.1 204 None\r\ncontent-length: 2\r\n\r\n{}"
+_MORE = (begin_sized, part, rest, raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"))
 _EARLY = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n"
 
 
@@ -59,13 +68,30 @@ HTTP1 = (
     ),
     _nonsense("a header without a colon", _OK + b"oops\r\n\r\n"),
     _nonsense("a header with NUL", _OK + b"x: a\x00b\r\n\r\n"),
-    _nonsense("a header of 300 kB", _OK + b"x: " + b"a" * 300_000 + b"\r\n"),
+    _nonsense("a header with a bare CR", _OK + b"x: a\rb: c\r\n\r\n"),
+    _nonsense("a header that begins with a fold", b"HTTP/1.1 200 Said\r\n x: a\r\n\r\n"),
+    _http1(
+        "a folded header",
+        "ok",
+        None,
+        begin_with(("retry-after", "\r\n\t7")),
+        *RIGHT[1:],
+        whole=True,
+        keeps=True,
+        says={"retry_after_s": 7.0},
+    ),
+    _http1("lines that end in a bare LF", "ok", None, bare_lf, whole=True, keeps=True),
+    _http1("Content-Length with chunked", "ok", None, both_framings, whole=True, keeps=True),
+    _http1("a header of 300 kB", "protocol_error", "ttfb", together(raw(_LONG), silence)),
     *(
         _nonsense(f"Content-Length {' and '.join(v.decode() for v in values)}", _lengths(*values))
         for values in ((b"-5",), (b"ten",), (b"5, 6",), (b"5", b"6"))
     ),
     _nonsense("a Content-Length of 400 digits", _lengths(b"9" * 400)),
     _http1("status 700", "protocol_error", "body", said(700, b"{}"), whole=True, keeps=True),
+    _http1("more than its Content-Length", "ok", None, *_MORE, whole=True, keeps=True),
+    _http1("204 with a body", "protocol_error", "body", raw(_NOTHING), whole=True, keeps=True),
+    _http1("a huge Content-Length cut", "truncated", "body", raw(_HUGE), fin),
     # What has no header yet when it ends is a header that was cut
     _http1("HTTP/0.9", "truncated", "ttfb", raw(b"<html>hello</html>\r\n"), fin),
     _http1("a header cut in half", "truncated", "ttfb", raw(_OK[:24]), fin),

@@ -6,11 +6,12 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from tests.faults.answers import AT_ONCE, STREAM, Answer, grpc
+from tests.faults.answers import Answer, at_once, grpc, stream
 from tests.faults.case import Case
 from tests.faults.speech import Grpc, Http1, Http2, Voice
 from tests.faults.steps import RIGHT, Scene, Step
@@ -31,6 +32,13 @@ class Stage:
     idle: threading.Event = field(default_factory=threading.Event)
     errors: list[str] = field(default_factory=list)
     interrupt: Callable[[], None] = field(default=lambda: None)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self) -> int:
+        """One more request was heard; how many were before."""
+        with self._lock:
+            self.heard += 1
+            return self.heard - 1
 
     @property
     def address(self) -> str:
@@ -41,20 +49,27 @@ class Stage:
 @dataclass(frozen=True)
 class Setting:
     """What is asked of the stage: which protocol, which answer, and which request has the fault
-    (the first, or the second on a connection that the first one warmed)."""
+    (the first, or the second on a connection that the first one warmed, or ``every`` one).
+
+    ``echo`` is the key that is said back wherever something is said, ``usage`` what every answer
+    says that it cost.
+    """
 
     contexts: Contexts
     http2: bool
     streamed: bool
     grpc: bool = False
     warm: bool = False
+    every: bool = False
+    echo: str = ""
+    usage: Mapping[str, Any] | None = None
 
     @property
     def answer(self) -> Answer:
         """The right answer."""
         if self.grpc:
-            return grpc(self.streamed)
-        return STREAM if self.streamed else AT_ONCE
+            return grpc(self.streamed, self.echo, self.usage)
+        return (stream if self.streamed else at_once)(self.echo, self.usage)
 
     def voice(self, sock: ssl.SSLSocket) -> Voice:
         """What TLS agreed on."""
@@ -81,7 +96,8 @@ def on_stage(case: Case, setting: Setting) -> Iterator[Stage]:
                     sock, _ = listener.accept()
                     stage.connections += 1
                     live.append(sock)
-                    play = _Play(case, setting, stage, sock, stage.connections == 1, live)
+                    struck = setting.every or stage.connections == 1
+                    play = _Play(case, setting, stage, sock, struck, live)
                     threads.append(threading.Thread(target=play.run, daemon=True))
                     threads[-1].start()
 
@@ -134,23 +150,24 @@ class _Play:
             return
         with contextlib.suppress(OSError), context.wrap_socket(self.sock, server_side=True) as sock:
             if self.setting.voice(sock).hear():
-                self.stage.heard += 1
+                self.stage.count()
         self.stage.reached.set()
 
     def _converse(self, context: ssl.SSLContext) -> None:
         with context.wrap_socket(self.sock, server_side=True) as sock:
             self.live.append(sock)
             voice = self.setting.voice(sock)
-            scene = Scene(sock, self.setting.answer, voice, self.stage.interrupt)
+            echo, every = self.setting.echo, self.setting.every
+            scene = Scene(sock, self.setting.answer, voice, echo, self.stage.interrupt)
             target = int(self.setting.warm)
             while voice.hear():
-                number, self.stage.heard = self.stage.heard, self.stage.heard + 1
-                if number == target and self._strikes():
+                number = self.stage.count()
+                if (every or number == target) and self._strikes():
                     self._act(scene, self.case.steps)
                     if not self.case.keeps:
                         return
                     continue
-                before = self.case.before if number + 1 == target else ()
+                before = self.case.before if every or number + 1 == target else ()
                 for step in (*before, *RIGHT) if self.case.early else (*RIGHT, *before):
                     step(scene)
                 self.stage.idle.set()
@@ -159,8 +176,10 @@ class _Play:
                 self.stage.reached.set()  # it waited for the rest, and the client left
 
     def _strikes(self) -> bool:
-        """Whether the request that is due for the fault gets it here."""
-        return not self.case.opening and (self.first or not self.case.unsent)
+        """Whether the request that is due for the fault gets it here; where every one is, a fault
+        of idle connections comes after each."""
+        idle = self.setting.every and bool(self.case.before)
+        return not self.case.opening and not idle and (self.first or not self.case.unsent)
 
     def _act(self, scene: Scene, steps: tuple[Step, ...]) -> None:
         """The last step counts as reached also when the client left in the middle of it."""

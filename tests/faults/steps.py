@@ -13,7 +13,7 @@ from itertools import chain, repeat
 
 from hyperframe.frame import Frame
 
-from tests.faults.answers import Answer
+from tests.faults.answers import Answer, echoing
 from tests.faults.speech import Headers, Http2, Voice
 
 ENDLESS_S = 30.0
@@ -29,6 +29,7 @@ class Scene:
     sock: socket.socket
     answer: Answer
     speaker: Voice | None = None
+    echo: str = ""
     interrupt: Callable[[], None] = field(default=lambda: None)
 
     @property
@@ -37,24 +38,60 @@ class Scene:
         assert self.speaker is not None
         return self.speaker
 
+    def head(self, status: int, *headers: tuple[str, str]) -> None:
+        """A head, with the caller's key in it where it is said back."""
+        self.voice.head(status, [*headers, *self.echoed])
+
+    @property
+    def echoed(self) -> list[tuple[str, str]]:
+        """Headers that say back what the caller's said."""
+        names = ("x-request-id", "x-echo", "set-cookie", "server", "x-metrics-ttft-ms", "cf-ray")
+        return [(name, f"Bearer {self.echo}") for name in names] if self.echo else []
+
 
 Step = Callable[[Scene], None]
 
 
 def begin(scene: Scene) -> None:
     """The head of a right answer, of unknown length."""
-    scene.voice.head(200, [("content-type", scene.answer.content_type)])
+    scene.head(200, ("content-type", scene.answer.content_type))
 
 
 def begin_sized(scene: Scene) -> None:
     """The head of a right answer that says its length."""
     length = str(scene.answer.size)
-    scene.voice.head(200, [("content-type", scene.answer.content_type), ("content-length", length)])
+    scene.head(200, ("content-type", scene.answer.content_type), ("content-length", length))
 
 
 def begin_open(scene: Scene) -> None:
     """The head of an answer that ends with the connection."""
-    scene.voice.head(200, [("content-type", scene.answer.content_type), ("connection", "close")])
+    scene.head(200, ("content-type", scene.answer.content_type), ("connection", "close"))
+
+
+def begin_with(*headers: tuple[str, str]) -> Step:
+    """The head of a right answer, with further headers."""
+    return lambda scene: scene.head(200, ("content-type", scene.answer.content_type), *headers)
+
+
+def bare_lf(scene: Scene) -> None:
+    """A right answer with a head that has no CR."""
+    answer = scene.answer
+    lines = (
+        "HTTP/1.1 200 OK",
+        f"content-type: {answer.content_type}",
+        f"content-length: {answer.size}",
+    )
+    head = "\n".join([*lines, "", ""]).encode()
+    scene.voice.raw(head + answer.part + answer.rest)
+
+
+def both_framings(scene: Scene) -> None:
+    """A right answer in chunks, of which the head says a length as well, and a wrong one."""
+    answer = scene.answer
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {answer.content_type}\r\ncontent-length: 3\r\n"
+    body = answer.part + answer.rest
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    scene.voice.raw(head.encode() + b"transfer-encoding: chunked\r\n\r\n" + chunk)
 
 
 def part(scene: Scene) -> None:
@@ -79,23 +116,31 @@ RIGHT: tuple[Step, ...] = (begin, part, rest, end)
 
 def head(status: int, *headers: tuple[str, str]) -> Step:
     """A head of one's own."""
-    return lambda scene: scene.voice.head(status, headers)
+    return lambda scene: scene.head(status, *headers)
 
 
 def body(data: bytes) -> Step:
     """A piece of a body of one's own."""
-    return lambda scene: scene.voice.body(data)
+    return lambda scene: scene.voice.body(echoing(data, scene.echo))
 
 
 def raw(data: bytes) -> Step:
     """Bytes beside all framing."""
-    return lambda scene: scene.voice.raw(data)
+
+    def step(scene: Scene) -> None:
+        echo = f" OK\r\nx-request-id: Bearer {scene.echo}\r\n".encode()
+        said = data.replace(b" OK\r\n", echo, 1) if scene.echo else data
+        scene.voice.raw(echoing(said, scene.echo))
+
+    return step
 
 
 def said(status: int, content: bytes, *headers: tuple[str, str]) -> Step:
     """A whole answer of known length."""
     return lambda scene: scene.voice.refuse(
-        status, content, [("content-type", "application/json"), *headers]
+        status,
+        echoing(content, scene.echo),
+        [("content-type", "application/json"), *headers, *scene.echoed],
     )
 
 
@@ -103,8 +148,9 @@ def half_said(status: int, content: bytes) -> Step:
     """The first bytes of a refusal."""
 
     def step(scene: Scene) -> None:
-        scene.voice.head(status, [("content-length", str(len(content)))])
-        scene.voice.body(content[:3])
+        whole = echoing(content, scene.echo)
+        scene.head(status, ("content-length", str(len(whole))))
+        scene.voice.body(whole[: len(whole) - 3 if scene.echo else 3])
 
     return step
 
