@@ -24,7 +24,7 @@ from bench.plan import make_plan
 from bench.resuming import read_rest, remaining
 from bench.schedule import schedule
 from bench.simulator import Fleet
-from bench.store import reopen
+from bench.store import StoredRun, reopen
 from tests.benchmarks import killed_runs
 
 ENDPOINTS = ("a", "b", "c")
@@ -242,14 +242,24 @@ def test_a_run_whose_folder_vanishes_stops_sending_and_says_so(
 
 
 def test_the_judge_of_killed_runs_sees_what_is_lost_doubled_or_invented() -> None:
-    """The last request of each worker may be on its way, no other."""
+    """One row may be on its way to the store, and one request a worker to the fleet; no more."""
     asked = [str(number) for number in range(5)]
     rows: list[dict[str, Any]] = [
         {"seq": number, "request_id": str(number), "run_id": "r"} for number in range(5)
     ]
-    assert killed_runs.judge(1, [*asked, "5"], rows).lost == 0
-    assert killed_runs.judge(1, [*asked, "5", "6"], rows).lost == 1
-    assert killed_runs.judge(4, [*asked, "5", "6", "7", "8"], rows).lost == 0
-    assert killed_runs.judge(1, asked, [*rows, rows[0]]).doubled == 2
-    assert killed_runs.judge(1, asked[:-1], rows).invented == 1
-    assert killed_runs.judge(1, asked, [*rows[:-1], rows[-1] | {"run_id": "s"}]).mixed == 1
+    said = [f"r {number} {number}" for number in range(4)]
+
+    def fault(name: str, found: list[dict[str, Any]], more: int = 0, workers: int = 1) -> int:
+        late = [str(number) for number in range(5, 5 + more)]
+        stored = [StoredRun({"run_id": "r"}, found)]
+        return killed_runs.judge(workers, said, [*asked, *late], stored)[name]
+
+    assert not any(fault(name, rows, 1) for name in killed_runs.ROW_FAULTS if name != "untold")
+    assert fault("unaccounted", rows, 2) == 1
+    assert fault("unaccounted", rows, 4, workers=4) == 0
+    assert fault("lost", rows[1:]) == 1
+    assert fault("lost", [rows[0] | {"request_id": "9"}, *rows[1:]]) == 1
+    assert fault("doubled", [*rows, rows[0]]) == 2
+    assert fault("invented", [*rows, {"seq": 5, "request_id": None, "run_id": "r"}]) == 1
+    assert fault("invented", [*rows[:-1], rows[-1] | {"request_id": "9"}]) == 1
+    assert fault("mixed", [*rows[:-1], rows[-1] | {"run_id": "s"}]) == 1

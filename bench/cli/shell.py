@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +21,9 @@ def call(name: str, arguments: list[str]) -> int:
     """Run the click command of ``bench.cli.<name>``; its exit code."""
     speak_what_is_understood()
     command: click.Command = getattr(import_module(f"bench.cli.{name}"), name)
+    # Whoever ends us this way wants no less order than who presses Ctrl-C
+    with suppress(ValueError):  # in a thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = command.main(arguments, prog_name=f"regionbench {name}", standalone_mode=False)
         sys.stdout.flush()
