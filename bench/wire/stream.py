@@ -220,7 +220,7 @@ class WireStream(httpcore.NetworkStream):
     def _decrypt(self, tls: ssl.SSLObject, max_bytes: int, record: Record) -> bytes:
         while True:
             try:
-                if self._incoming.pending or tls.pending() or self._incoming.eof:
+                if self._has_work(tls):
                     return tls.read(max_bytes)
             except ssl.SSLWantReadError:
                 self._push(record)
@@ -236,6 +236,11 @@ class WireStream(httpcore.NetworkStream):
                 self._incoming.write(raw)
             else:
                 self._incoming.write_eof()
+
+    def _has_work(self, tls: ssl.SSLObject) -> bool:
+        """Whether TLS has anything to read or to say; else asking it costs an exception."""
+        into, out = self._incoming, self._outgoing
+        return bool(into.pending or out.pending or tls.pending() or into.eof)
 
     def _receive(self, record: Record) -> bytes:
         self._limit(socket.SO_RCVTIMEO, record)

@@ -214,7 +214,7 @@ def measure(options: argparse.Namespace) -> Result:
     """The cases one after the other, then the open loop."""
     rounds, seconds = (6, 4.0) if options.quick else (40, 40.0)
     found: dict[str, Spent] = {}
-    with tempfile.TemporaryDirectory(prefix="rowcost-", dir=Path.cwd()) as made:
+    with tempfile.TemporaryDirectory(prefix="rowcost-", dir=ROOT / "results") as made:
         folder = Path(made)
         profile = folder / "profile.toml"
         profile.write_text(PROFILE, encoding="utf-8")
