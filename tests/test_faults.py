@@ -62,11 +62,12 @@ def test_the_bills_would_tell() -> None:
     assert replace(right, kind="dead", heard=0, connections=9).twice == 2
 
 
-def test_a_cell_is_met_again_only_when_a_healthy_server_was_late() -> None:
-    """On a busy machine; whatever else is wrong stays wrong."""
+def test_a_cell_is_met_again_only_when_nothing_but_time_was_wrong() -> None:
+    """As on a busy machine; whatever else is wrong stays wrong."""
     way = Way(DEFAULT, http2=False, streamed=True, connection="cold")
     late = "the next request was [('timeout', 'the deadline passed')]"
     assert Cell("x", 1, way, harmed=(late,)).late
+    assert Cell("x", 1, way, hangs=True).late
     assert not Cell("x", 1, way).late
     assert not Cell("x", 1, way, harmed=(late, "the next request was [('truncated', '')]")).late
     assert not Cell("x", 1, way, harmed=(late,), wrong=("2 rows",)).late

@@ -58,8 +58,8 @@ class Way:
 class Cell:
     """One fault met in one way: what the row said, and what is wrong with it.
 
-    ``again``: it was met twice, because the first time a request to a healthy server ran out of
-    time, as on a machine that is busy with other things.
+    ``again``: it was met twice, because the first time nothing but time was wrong, as on a machine
+    that is busy with other things.
     """
 
     case: str
@@ -78,9 +78,11 @@ class Cell:
 
     @property
     def late(self) -> bool:
-        """Whether nothing else is wrong than that a healthy server's answer came too late."""
-        only = not (self.wrong or self.hangs or self.latencies or self.leaks)
-        return only and bool(self.harmed) and all("'timeout'" in words for words in self.harmed)
+        """Whether nothing else is wrong than time: the deadline came late, or a healthy server's
+        answer after its own. Harm that the fault did is there the second time too."""
+        only = not (self.wrong or self.latencies or self.leaks)
+        waited = self.hangs or bool(self.harmed)
+        return only and waited and all("'timeout'" in words for words in self.harmed)
 
     @property
     def problems(self) -> tuple[str, ...]:
