@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.errors import PlanError
 from bench.model import Plan
-from bench.words import brief, quoted
+from bench.words import quoted
 
 _OWN = ("model", "prompt_file")
 _FORM = "write NAME=KEY:VALUE[,KEY:VALUE], such as short=prompt-file:short.txt or b=model:grok-4.3"
@@ -44,7 +44,7 @@ def parse_arm(text: str) -> tuple[str, Mapping[str, Any]]:
     for part in filter(None, rest.split(",")):
         key, colon, value = (word.strip() for word in part.partition(":"))
         if not (key and colon and value):
-            raise PlanError(f"--arm {brief(text)}: cannot read {quoted(part)}; {_FORM}")
+            raise PlanError(f"--arm {quoted(text)}: cannot read {quoted(part)}; {_FORM}")
         own = key.replace("-", "_")
         if own in _OWN:
             values[own] = value

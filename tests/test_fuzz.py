@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.fuzz import __main__ as command
 from tests.fuzz.drawn import edited, inputs, seeds_of
 from tests.fuzz.promises import Hang, bounded, sentence
+from tests.fuzz.reduce import chosen
 from tests.fuzz.table import TARGETS, corpus, find
 
 _SLOW = {"frame": 10, "http2": 30, "wire": 30, "foreign": 40, "jsonl": 40, "runjson": 40}
@@ -108,3 +109,11 @@ def test_the_command_tells_what_it_did(
     row = document["table"][0]
     assert (row["parser"], row["broken"]) == ("options", 0)
     assert row["inputs"] > 0
+
+
+def test_of_inputs_that_reach_the_same_the_smallest_is_kept() -> None:
+    """And none where what is kept already reaches it."""
+    target = find("sse")
+    small, large = b"\0data: a\n\n", b"\0data: abc\n\n"
+    assert chosen(target, [], [large, small]) == [small]
+    assert chosen(target, [large], [small]) == []

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import StoreError
+from bench.loading import load
 from bench.model import COLUMNS, SCHEMA_VERSION, Sample
-from bench.store import RunWriter, StoredRun, lines, parquet, read_run, read_runs
+from bench.store import RunWriter, StoredRun, lines, parquet, read_run, read_runs, runfile
+from tests.fuzz.jsonl import framed
 from tests.store_kit import row, run, sample, written
 
 DATA = Path(__file__).parent / "data"
@@ -351,3 +353,31 @@ def test_no_bytes_as_parquet_crash_the_reader(tmp_path: Path, content: bytes) ->
     path.write_bytes(content)
     with pytest.raises(StoreError):
         read_runs(path)
+
+
+def test_a_hostile_run_loads(tmp_path: Path) -> None:
+    """Half letters, numbers that are none or beyond 64 bits, keys twice, too deep a nesting, all
+    with checksums that are right: a frame of what can be read, and the rest is told."""
+    folder = written(tmp_path, 2, status=None)
+    content = json.loads((folder / "run.json").read_text())
+    del content["crc"]
+    content |= {
+        "vantage": "\ud800",
+        "endpoints": [{"name": "\udfff"}],
+        "clock": {"a": float("nan")},
+    }
+    (folder / "run.json").write_text(json.dumps({"crc": runfile.crc(content), **content}))
+    rows = [
+        b'{"seq":0,"error":"\\ud800","endpoint":"\\udfff","client":"\\ud800"}',
+        b'{"seq":1,"total_ns":NaN,"cost_usd":1e999,"started_at":"0001-01-01T00:00:00Z"}',
+        b'{"seq":2,"total_ns":1%s}' % (b"0" * 30),
+        b'{"seq":3,"seq":4}',
+        b'{"seq":5,"error":%s}' % (b"[" * 2000 + b"]" * 2000),
+    ]
+    (folder / "samples.jsonl").write_bytes(framed(b"\n".join(rows)) + b"\xef\xbb\xbf\x00")
+    frame = load(folder)
+    assert frame["seq"].tolist() == [0, 1, 2, 4]
+    assert frame[["total_ns", "cost_usd", "started_at"]].isna().all(axis=None)
+    assert "torn_tail" in {caution["code"] for caution in frame.attrs["cautions"]}
+    json.dumps([frame["error"].tolist()[0], frame.attrs["runs"]], allow_nan=False).encode()
+    assert not any("\ud800" <= sign <= "\udfff" for sign in repr(frame.attrs["runs"]))

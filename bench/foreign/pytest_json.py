@@ -64,7 +64,7 @@ def _bytes(path: Path) -> bytes:
 
 def _document(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        document = strict.parse(data.decode())
+        document = strict.parse(data.decode(), as_told=True)
     except ValueError as error:
         raise StoreError(
             f"{path} is damaged: it is not whole JSON ({brief(error)}): {_AGAIN}."

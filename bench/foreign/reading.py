@@ -86,7 +86,7 @@ def numbered(path: Path, lost: Lost) -> Iterator[tuple[int, str]]:
 def table(text: str) -> dict[str, Any]:
     """The JSON object of a line. Raises Unreadable."""
     try:
-        found = strict.parse(text)
+        found = strict.parse(text, as_told=True)
     except ValueError:
         raise Unreadable("is not whole JSON") from None
     if not isinstance(found, dict):

@@ -38,7 +38,11 @@ def fuzz(name: str, seconds: int, folder: Path) -> dict[str, Any]:
     log, began = folder / f"{name}.log", time.monotonic()
     with log.open("w") as file:
         child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(child.pid, 0)
+        try:
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:
+            child.kill()  # Ctrl-C ends both
+            raise
         child.returncode = os.waitstatus_to_exitcode(status)
     said = log.read_text(errors="replace")
     return {
