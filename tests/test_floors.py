@@ -41,7 +41,17 @@ FLOORS = (
     # 3 windows
     {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
     # 4 wings
-    {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite", "watch"},
+    {
+        "choosing",
+        "comparing",
+        "pytest_plugin",
+        "resuming",
+        "running",
+        "session",
+        "suite",
+        "vantage",
+        "watch",
+    },
     # 5 door
     {"cli", "__main__"},
 )
@@ -71,6 +81,9 @@ NEIGHBOURS = {
     ("choosing", "session"),
     ("session", "resuming"),
     ("watch", "session"),
+    ("vantage", "session"),
+    ("running", "session"),
+    ("running", "vantage"),
     ("loading", "foreign"),
     ("foreign", "clients"),
     ("pytest_plugin", "session"),
@@ -94,6 +107,7 @@ WALLS = {
         "history/",
         "cli/",
         "session.py",
+        "vantage/tour.py",
         "choice.py",
         "comparing.py",
         "gate.py",
@@ -103,7 +117,9 @@ WALLS = {
     "pyarrow": {"store/"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},
-    "trustme": {"simulator/"},
+    "trustme": {"simulator/", "vantage/certificates.py"},
+    "distributed": {"vantage/cluster.py"},
+    "dask": set(),
     "click": {"cli/"},
     "rich": {"cli/"},
     "pytest": {"pytest_plugin/", "suite.py"},
