@@ -28,7 +28,7 @@ from bench.doctor import calibrate
 from bench.errors import FleetError, RegionbenchError
 from bench.html import paragraph
 from bench.manners import Manners
-from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
+from bench.model import Kind, Reply, Request, Run, Sample, Trial
 from bench.notebook import Watcher
 from bench.plan import plan_sha256
 from bench.prepare import FLEET, Prepared, Where, proxy_words

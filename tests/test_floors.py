@@ -23,6 +23,7 @@ FLOORS = (
         "catalogue",
         "frame",
         "key",
+        "kit",
         "manners",
         "objective",
         "plan",

@@ -15,7 +15,17 @@ each has a ``tour``.
 from __future__ import annotations
 
 from bench.vantage.cluster import Cluster, Tls, connected
-from bench.vantage.muster import Crew, muster
+from bench.vantage.muster import Crew, dismiss, muster
 from bench.vantage.tour import Tour, kept_waiting, travel
 
-__all__ = ["Cluster", "Crew", "Tls", "Tour", "connected", "kept_waiting", "muster", "travel"]
+__all__ = [
+    "Cluster",
+    "Crew",
+    "Tls",
+    "Tour",
+    "connected",
+    "dismiss",
+    "kept_waiting",
+    "muster",
+    "travel",
+]

@@ -7,6 +7,7 @@ nobody repeats it. So there are no retries to forbid, no stealing, no worker tha
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from bench.errors import UsageError
 
 CONNECT_S = 15.0
 _IDENTITY_S = 5.0
+_PORT = 8786
 _INSTALL = "needs the extra: pip install 'regionbench[dask]'"
 
 
@@ -124,15 +126,43 @@ def _connect(address: str, tls: Tls, insecure: bool) -> Any:
     except ImportError:
         raise UsageError(f"--scheduler {_INSTALL}") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    files = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert, "tls_client_key": tls.key}
-    named = {name: str(file) for name, file in files.items() if file is not None}
     try:
-        security = None if insecure else Security(require_encryption=True, **named)
+        security = None if insecure else _security(Security, tls)
+        _try(address)
         return Client(
             address, security=security, timeout=CONNECT_S, set_as_default=False, name="regionbench"
         )
+    except UsageError:
+        raise
     except Exception as error:  # OpenSSL's, Dask's and the system's
-        raise UsageError(_unreached(address, named, error)) from None
+        advice = "" if insecure else ", and do all certificates come from one authority"
+        raise UsageError(
+            f"--scheduler {address} does not answer ({type(error).__name__}): is it running"
+            f"{advice}?"
+        ) from None
+
+
+def _security(kind: Any, tls: Tls) -> Any:
+    """Dask's, with everything that a client of an encrypted cluster needs."""
+    files = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert, "tls_client_key": tls.key}
+    given = {name: str(file) for name, file in files.items() if file is not None}
+    found = kind(require_encryption=True, **given)
+    try:
+        context = found.get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--tls-ca, --tls-cert, --tls-key: cannot be used ({error})") from None
+    if context is None:
+        raise UsageError(
+            "--scheduler tls://…: name the files with --tls-ca, --tls-cert and --tls-key, or in"
+            " Dask's configuration"
+        )
+    return found
+
+
+def _try(address: str) -> None:
+    """Raises OSError where nobody listens: Dask would take half a minute to say so."""
+    parts = urlsplit(address)
+    socket.create_connection((parts.hostname, parts.port or _PORT), _IDENTITY_S).close()
 
 
 def _check_address(address: str, insecure: bool) -> None:
@@ -147,12 +177,3 @@ def _check_address(address: str, insecure: bool) -> None:
         )
     if parts.scheme == "tls" and insecure:
         raise UsageError("--insecure-scheduler: tls:// is secure; leave the option out")
-
-
-def _unreached(address: str, named: dict[str, str], error: Exception) -> str:
-    advice = (
-        "give --tls-ca, --tls-cert and --tls-key"
-        if address.startswith("tls") and not named
-        else "is it running, and do the certificates come from one authority?"
-    )
-    return f"--scheduler {address} did not answer ({type(error).__name__}); {advice}"
