@@ -19,7 +19,7 @@ from bench.prepare import Where
 from bench.stats import summarise
 from bench.tally import Tally
 from bench.units import NS_PER_MS, format_ms, format_usd
-from bench.vantage import Cluster, Crew, Tls, Tour, connected, kept_waiting, muster, travel
+from bench.vantage import Crew, Tls, Tour, connected, kept_waiting, muster, travel
 from bench.vantage.leg import Vantage
 from bench.wire.clock import now_ns
 
@@ -66,7 +66,6 @@ def tour_and_tell(
     with connected(scheduler, tls, insecure=insecure) as cluster:
         if insecure:
             tell("Not encrypted: whoever reaches this scheduler can run programs on its workers.")
-        tell_dashboard(cluster)
         crew = muster(cluster, plan, where)
         with kept_waiting(cluster, crew):
             announce_tour(crew, where)
@@ -74,12 +73,6 @@ def tour_and_tell(
         with _progress(crew) as seen:
             tour = travel(cluster, crew, where, watch=seen, tell=tell)
     return _tell(tour, crew, as_json=as_json)
-
-
-def tell_dashboard(cluster: Cluster) -> None:
-    """Say it when the scheduler shows its pages to whoever asks."""
-    if cluster.has_dashboard():
-        tell("The scheduler serves a dashboard, unencrypted: start it with --no-dashboard.")
 
 
 def announce_tour(crew: Crew, where: Where) -> None:

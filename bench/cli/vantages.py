@@ -9,7 +9,7 @@ import click
 
 from bench.cli.options import catalogue_options
 from bench.cli.shell import print_json, say, tell
-from bench.cli.touring import describe_vantage, scheduler_options, take_scheduler, tell_dashboard
+from bench.cli.touring import describe_vantage, scheduler_options, take_scheduler
 from bench.errors import OK, UNMEASURABLE, UsageError
 from bench.plan import make_plan
 from bench.prepare import Where
@@ -48,7 +48,6 @@ def vantages(
         raise UsageError("name the cluster with --scheduler tls://HOST:PORT")
     asked = {name: value for name, value in given.items() if value is not None}
     with connected(scheduler, tls, insecure=insecure) as cluster:
-        tell_dashboard(cluster)
         crew = muster(cluster, make_plan(asked), Where())
         dismiss(cluster, [(v.worker, v.token) for v in crew.vantages])
     if as_json:

@@ -59,10 +59,6 @@ class Cluster:
         found = self._identity()["workers"]
         return tuple(Worker(address, str(found[address]["name"])) for address in sorted(found))
 
-    def has_dashboard(self) -> bool:
-        """Whether the scheduler serves its pages, which are never encrypted. Raises Unheard."""
-        return "dashboard" in self._identity().get("services", {})
-
     def _identity(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._client.sync(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ PLACES = {"here": "alpha", "there": "beta", "yonder": "gamma"}
 """Place → the region that is nearest to it."""
 
 NEAR_MS, FAR_MS = 4.0, 60.0
+_PATIENCE_S = 200.0
 
 
 def best_regions(rounds: int) -> Any:
@@ -44,8 +44,7 @@ def one_killed(rounds: int) -> Any:
         while len(_asked(fleet)) < 9 * rounds // 2 and running.poll() is None:
             time.sleep(0.02)
         cluster.workers["yonder"].kill()
-        out, err = running.communicate(timeout=90)
-        done = subprocess.CompletedProcess([], running.returncode, out, err)
+        done = _end(running)
         return {**_outcome(done, cluster), "asked": _asked(fleet), "rows": _rows(Path(name))}
 
 
@@ -93,10 +92,21 @@ def _command(fleet: Fleet, cluster: DaskCluster, folder: Path, rounds: int) -> l
 def _run(
     fleet: Fleet, cluster: DaskCluster, folder: Path, rounds: int
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    running = subprocess.Popen(
         _command(fleet, cluster, folder, rounds),
-        capture_output=True, text=True, check=False, timeout=90, env=dict(os.environ),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    return _end(running)
+
+
+def _end(running: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """How it ended; what takes too long is stopped as by a person, and tells why."""
+    try:
+        out, err = running.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        running.terminate()
+        out, err = running.communicate(timeout=_PATIENCE_S)
+    return subprocess.CompletedProcess([], running.returncode, out, err)
 
 
 def _outcome(done: subprocess.CompletedProcess[str], cluster: DaskCluster) -> dict[str, Any]:
