@@ -49,7 +49,7 @@ def vantages(
     asked = {name: value for name, value in given.items() if value is not None}
     with connected(scheduler, tls, insecure=insecure) as cluster:
         crew = muster(cluster, make_plan(asked), Where())
-        dismiss(cluster, [(v.worker, v.token) for v in crew.vantages])
+        dismiss(cluster, [(v.worker, v.session) for v in crew.vantages])
     if as_json:
         print_json({
             "schema_version": 1,

@@ -23,7 +23,7 @@ class Vantage:
 
     worker: Worker
     name: str
-    token: str
+    session: str
     run: Run
     prepared: Prepared
     asks: str
@@ -86,7 +86,7 @@ class Leg:
     def word(self, end: str | None, *, now: bool) -> Word:
         """What it is to be told next."""
         self.said_go = self.go
-        return Word(self.vantage.token, self.writer.rows, self.go, end, now)
+        return Word(self.vantage.session, self.writer.rows, self.go, end, now)
 
     def take(self, row: str) -> tuple[Trial, Sample]:
         """Store a row that it sent. Raises Untrue for one that it was not asked for."""

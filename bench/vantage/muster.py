@@ -97,7 +97,7 @@ def muster(cluster: Cluster, plan: Plan, where: Where) -> Crew:
             skews = list(pool.map(lambda one: _skew(cluster, one.worker), asked))
             return _crew(asked, said, skews, where)
         except BaseException:
-            dismiss(cluster, [(one.worker, one.order.token) for one in asked])
+            dismiss(cluster, [(one.worker, one.order.session) for one in asked])
             raise
 
 
@@ -115,8 +115,8 @@ def dismiss(cluster: Cluster, sessions: Iterable[tuple[Worker, str]]) -> None:
         list(pool.map(lambda one: _dismiss(cluster, *one), listed))
 
 
-def _dismiss(cluster: Cluster, worker: Worker, token: str) -> None:
-    word = speak(WORD, Word(token, end="the driver ended it", now=True))
+def _dismiss(cluster: Cluster, worker: Worker, session: str) -> None:
+    word = speak(WORD, Word(session, end="the driver ended it", now=True))
     try:
         cluster.ask(worker, post.talk, word, timeout_s=2 * HOLD_S)
     except (Unheard, Unable):
@@ -211,7 +211,7 @@ def _open(cluster: Cluster, asked: Asked) -> Said:
     while said.state == "preparing":
         if now_ns() > deadline_ns:
             raise UsageError(f"{asked.order.vantage} did not prepare within {PREPARE_S:g} s")
-        said = _ask(cluster, asked, post.talk, speak(WORD, Word(asked.order.token)), ANSWER_S)
+        said = _ask(cluster, asked, post.talk, speak(WORD, Word(asked.order.session)), ANSWER_S)
     return said
 
 
@@ -287,7 +287,7 @@ def _vantage(asked: Asked, said: Introduction, skew: Skew | None, of: int) -> Va
         started_at=utc_text(),
         tour=_tour(asked, said.asks, skew, of),
     )
-    return Vantage(asked.worker, order.vantage, order.token, run, prepared, said.asks)
+    return Vantage(asked.worker, order.vantage, order.session, run, prepared, said.asks)
 
 
 def _tour(asked: Asked, asks: str, skew: Skew | None, of: int) -> dict[str, Any]:

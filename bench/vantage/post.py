@@ -56,20 +56,20 @@ def open_session(order: str, dask_worker: Any = None) -> str:
     told: Order = hear(ORDER, order)
     hush(dask_worker)
     with _opening:
-        if told.token not in _sessions:
+        if told.session not in _sessions:
             if told.born != BORN:
                 return _refuse("its worker was started again meanwhile")
             if any(not session.over for session in _sessions.values()):
                 return _refuse("it measures for somebody else now; wait for that to end")
             _sessions.clear()
-            _sessions[told.token] = Session(told)
+            _sessions[told.session] = Session(told)
         return speak(SAID, Said("preparing"))
 
 
 async def talk(word: str) -> str:
     """Take a `Word`; a `Said` as soon as there is news, or after a moment without any."""
     heard: Word = hear(WORD, word)
-    session = _sessions.get(heard.token)
+    session = _sessions.get(heard.session)
     if session is None:
         return _refuse("its worker was started again, and knows nothing of this run")
     return speak(SAID, await asyncio.to_thread(session.hear, heard))

@@ -49,7 +49,7 @@ class Hello:
 class Order:
     """To open a session. ``machine`` are fields of `bench.prepare.Where`; ``ca`` is PEM."""
 
-    token: str
+    session: str
     born: str
     run_id: str
     vantage: str
@@ -64,7 +64,7 @@ class Word:
     """``stored`` rows are on the driver's disk; trials below ``go`` may start. ``end``: nothing
     more may, and why; ``now``: what is in flight shall end too."""
 
-    token: str
+    session: str
     stored: int = 0
     go: int = 0
     end: str | None = None

@@ -92,7 +92,7 @@ def travel(
             with draining(stop.now), clock_limit(stop, where):
                 way.go()
         except BaseException:
-            dismiss(cluster, [(leg.vantage.worker, leg.vantage.token) for leg in legs])
+            dismiss(cluster, [(leg.vantage.worker, leg.vantage.session) for leg in legs])
             way.abandon()
             raise
     batch = crew.plan.batch or ""
@@ -123,18 +123,18 @@ def kept_waiting(cluster: Cluster, crew: Crew) -> Iterator[None]:
     over = threading.Event()
 
     def keep(word: Word) -> None:
-        worker = next(v.worker for v in crew.vantages if v.token == word.token)
+        worker = next(v.worker for v in crew.vantages if v.session == word.session)
         while not over.wait(_KEEP_S):
             with suppress(Unheard, Unable):
                 cluster.ask(worker, post.talk, speak(WORD, word), timeout_s=ANSWER_S)
 
     with ThreadPoolExecutor(len(crew.vantages)) as pool:
         for vantage in crew.vantages:
-            pool.submit(keep, Word(vantage.token))
+            pool.submit(keep, Word(vantage.session))
         try:
             yield
         except BaseException:
-            dismiss(cluster, [(v.worker, v.token) for v in crew.vantages])
+            dismiss(cluster, [(v.worker, v.session) for v in crew.vantages])
             raise
         finally:
             over.set()
@@ -250,7 +250,7 @@ class _Way:
         except Unheard:
             leg.unheard = True
         except (Unable, Untrue) as why:
-            dismiss(self._cluster, [(leg.vantage.worker, leg.vantage.token)])
+            dismiss(self._cluster, [(leg.vantage.worker, leg.vantage.session)])
             self._lose(leg, f"it said what cannot be ({why})")
         else:
             if said.state == "over" and not said.rows:

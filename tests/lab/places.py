@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.simulator import Fleet
+from bench.store import read_runs
 from tests.lab.cluster import DaskCluster, dask_cluster, free_ports
 from tests.lab.inside import ordinary_priority
 from tests.profiles import THREE_REGIONS
@@ -25,27 +26,38 @@ NEAR_MS, FAR_MS = 4.0, 60.0
 _PATIENCE_S = 200.0
 
 
-def best_regions(rounds: int) -> Any:
-    """One tour through the command; its JSON document, and what the fleet was asked."""
+def tours(rounds: int) -> Any:
+    """Two tours through the command, the second with the worker ``yonder`` killed half way: what it
+    said, its rows, and what the fleet was asked."""
     with tempfile.TemporaryDirectory(prefix="places-") as name, _laid(Path(name)) as laid:
         fleet, cluster = laid
-        done = _run(fleet, cluster, Path(name), rounds)
-        return {**_outcome(done, cluster), "asked": _asked(fleet)}
+        whole = _tour(fleet, cluster, Path(name) / "whole", rounds)
+        killed = _tour(fleet, cluster, Path(name) / "killed", rounds, kill="yonder")
+        return {"whole": whole, "killed": killed}
 
 
-def one_killed(rounds: int) -> Any:
-    """As `best_regions`; the worker ``yonder`` is killed when a few rounds are stored."""
-    with tempfile.TemporaryDirectory(prefix="places-") as name, _laid(Path(name)) as laid:
-        fleet, cluster = laid
-        running = subprocess.Popen(
-            _command(fleet, cluster, Path(name), rounds),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while len(_asked(fleet)) < 9 * rounds // 2 and running.poll() is None:
+def _tour(
+    fleet: Fleet, cluster: DaskCluster, results: Path, rounds: int, kill: str | None = None
+) -> dict[str, Any]:
+    before = len(_asked(fleet))
+    running = subprocess.Popen(
+        _command(fleet, cluster, results, rounds),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    if kill is not None:
+        half = before + len(PLACES) ** 2 * rounds // 2
+        while len(_asked(fleet)) < half and running.poll() is None:
             time.sleep(0.02)
-        cluster.workers["yonder"].kill()
-        done = _end(running)
-        return {**_outcome(done, cluster), "asked": _asked(fleet), "rows": _rows(Path(name))}
+        cluster.workers[kill].kill()
+    out, err = running.communicate(timeout=_PATIENCE_S)
+    document = json.loads(out) if out.strip() else None
+    return {
+        "code": running.returncode,
+        "told": err if document else err + cluster.logs()[-4000:],
+        "document": document,
+        "asked": _asked(fleet)[before:],
+        "rows": _rows(results) if document else [],
+    }
 
 
 @contextmanager
@@ -81,50 +93,18 @@ def _cross(
     return relay
 
 
-def _command(fleet: Fleet, cluster: DaskCluster, folder: Path, rounds: int) -> list[str]:
+def _command(fleet: Fleet, cluster: DaskCluster, results: Path, rounds: int) -> list[str]:
     return [
         *(sys.executable, "-m", "bench", "run", "--catalogue", str(fleet.catalogue), "--json"),
         *("--endpoints", ",".join(PLACES.values()), "--rounds", str(rounds), "--no-calibrate"),
-        *("--results", str(folder / "results"), "--batch", "places", *cluster.options),
+        *("--results", str(results), "--batch", "places", *cluster.options),
     ]
-
-
-def _run(
-    fleet: Fleet, cluster: DaskCluster, folder: Path, rounds: int
-) -> subprocess.CompletedProcess[str]:
-    running = subprocess.Popen(
-        _command(fleet, cluster, folder, rounds),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return _end(running)
-
-
-def _end(running: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """How it ended; what takes too long is stopped as by a person, and tells why."""
-    try:
-        out, err = running.communicate(timeout=_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        running.terminate()
-        out, err = running.communicate(timeout=_PATIENCE_S)
-    return subprocess.CompletedProcess([], running.returncode, out, err)
-
-
-def _outcome(done: subprocess.CompletedProcess[str], cluster: DaskCluster) -> dict[str, Any]:
-    document = json.loads(done.stdout) if done.stdout.strip() else None
-    logs = cluster.logs()[-4000:] if document is None else ""
-    return {"code": done.returncode, "told": done.stderr, "document": document, "logs": logs}
 
 
 def _asked(fleet: Fleet) -> list[str]:
     return [deed["request_id"] for deed in fleet.truth() if deed["model"]]
 
 
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    from bench.store import read_runs
-
+def _rows(results: Path) -> list[dict[str, Any]]:
     kept = ("vantage", "seq", "round", "request_id", "outcome", "endpoint", "warmup")
-    return [
-        {name: row[name] for name in kept}
-        for run in read_runs(folder / "results")
-        for row in run.rows
-    ]
+    return [{name: row[name] for name in kept} for run in read_runs(results) for row in run.rows]
