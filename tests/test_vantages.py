@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_another_version_is_refused(
     cluster: DaskCluster, quick: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows of two versions would be compared as if they were of one."""
-    monkeypatch.setattr("bench.vantage.muster.version", lambda _: "9.9.9")
+    monkeypatch.setattr(import_module("bench.vantage.muster"), "version", lambda _: "9.9.9")
     with pytest.raises(UsageError, match=r"this is regionbench 9\.9\.9, and .* has 0\.1\.0"):
         go(cluster, plan_of(quick), tmp_path)
 
