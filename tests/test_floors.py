@@ -120,7 +120,7 @@ WALLS = {
     "hypercorn": {"simulator/"},
     "trustme": {"simulator/", "vantage/certificates.py"},
     "distributed": {"vantage/cluster.py", "vantage/shipped/"},
-    "dask": set(),
+    "dask": {"vantage/shipped/"},
     "click": {"cli/"},
     "rich": {"cli/"},
     "pytest": {"pytest_plugin/", "suite.py"},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
+import os
 import ssl
 import stat
 import subprocess
@@ -12,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dask
 import kubernetes_validate
 import pytest
 import yaml
@@ -23,6 +26,7 @@ from bench.vantage.certificates import PARTS, write_certificates
 from bench.vantage.kit import FILES, content, write_recipes
 
 KUBERNETES = "1.31"
+_HERE = {"host": "127.0.0.1", "port": 0}
 
 
 def documents() -> list[dict[str, Any]]:
@@ -120,16 +124,29 @@ def test_python_recipes_name_things_that_exist(name: str) -> None:
     exec("\n".join(lines), {})  # noqa: S102 — our own file's imports
 
 
-def test_ssh_is_given_options_that_it_has() -> None:
-    """Without asyncssh and a second machine it cannot be tried here."""
-    from inspect import signature
-
-    from distributed import SSHCluster
-
-    known = set(signature(SSHCluster).parameters)
-    calls = [n for n in ast.walk(ast.parse(content("over_ssh.py"))) if isinstance(n, ast.Call)]
-    (made,) = [one for one in calls if ast.unparse(one.func) == "SSHCluster"]
-    assert {word.arg for word in made.keywords} <= known
+def test_what_ssh_starts_speaks_tls(tmp_path: Path) -> None:
+    """Dask's SSHCluster runs this very command on a machine, with this very configuration; SSH
+    itself, and a second machine, are not at hand here."""
+    names: dict[str, Any] = {}
+    tree = ast.parse(content("over_ssh.py"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("SECURE", "SCHEDULER"):
+            exec(ast.unparse(node), names)  # noqa: S102 — the recipe's own dictionaries
+    write_certificates(tmp_path / "tls")
+    with dask.config.set(names["SECURE"]):
+        inherited = dask.config.serialize(dask.config.config)
+    spec = {"cls": "distributed.Scheduler", "opts": {**names["SCHEDULER"], **_HERE}}
+    command = [sys.executable, "-m", "distributed.cli.dask_spec", "--spec", json.dumps(spec)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "DASK_INTERNAL_INHERIT_CONFIG": inherited},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        try:
+            said = [*itertools.takewhile(lambda line: "dashboard" not in line, process.stderr)]
+        finally:
+            process.kill()
+    assert any("Scheduler at:     tls://127.0.0.1:" in line for line in said), "".join(said)
 
 
 def test_tls_files_are_private_and_of_one_authority(tmp_path: Path) -> None:

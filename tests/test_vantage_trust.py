@@ -19,7 +19,7 @@ from bench.model import Plan
 from bench.plan import make_plan
 from bench.prepare import Where
 from bench.simulator import Fleet
-from bench.vantage import Tour, muster, post, session, travel
+from bench.vantage import Tour, kept_waiting, muster, post, session, tour, travel
 from bench.vantage.cluster import Cluster, Unheard, Worker
 from bench.vantage.speech import ORDER, SAID, WORD, Order, Said, Word, hear, speak
 from tests.profiles import TWO_REGIONS
@@ -214,6 +214,19 @@ def test_a_driver_that_is_silent_loses_its_session(
     assert hear(SAID, post.open_session(speak(ORDER, again))).state == "preparing"
     while _say(Word("again", end="over", now=True)).state != "over":
         pass
+
+
+def test_who_decides_slowly_still_has_a_crew(
+    quick: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who reads the costs for longer than the lease lasts is not taken for gone."""
+    monkeypatch.setattr(session, "LEASE_S", 0.8)
+    monkeypatch.setattr(tour, "_KEEP_S", 0.1)
+    near, where = Near(), Where(results=tmp_path)
+    crew = muster(near, plan_of(quick, rounds=1), where)
+    with kept_waiting(near, crew):
+        time.sleep(2.0)
+    assert travel(near, crew, where).status == "complete"
 
 
 def test_a_process_that_was_started_again_knows_nothing_and_sends_nothing(quick: Fleet) -> None:

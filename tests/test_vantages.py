@@ -21,7 +21,7 @@ from bench.plan import make_plan
 from bench.prepare import Where
 from bench.simulator import Fleet
 from bench.store import read_runs
-from bench.vantage import Tour, connected, kept_waiting, muster, tour, travel
+from bench.vantage import Tour, connected, muster, tour, travel
 from bench.vantage.post import greet
 from tests.lab.cluster import DaskCluster, dask_cluster
 from tests.profiles import TWO_REGIONS
@@ -201,18 +201,6 @@ def test_another_version_is_refused(
     monkeypatch.setattr(import_module("bench.vantage.muster"), "version", lambda _: "9.9.9")
     with pytest.raises(UsageError, match=r"this is regionbench 9\.9\.9, and .* has 0\.1\.0"):
         go(cluster, plan_of(quick), tmp_path)
-
-
-def test_who_decides_slowly_still_has_a_crew(
-    cluster: DaskCluster, quick: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody who reads the costs for longer than the lease lasts is not taken for gone."""
-    where = Where(results=tmp_path)
-    with connected(cluster.address, cluster.tls) as found:
-        crew = muster(found, plan_of(quick, rounds=1), where)
-        with kept_waiting(found, crew):
-            time.sleep(11.0)
-        assert travel(found, crew, where).status == "complete"
 
 
 def test_ctrl_c_keeps_everything_of_every_vantage(

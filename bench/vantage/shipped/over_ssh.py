@@ -12,38 +12,36 @@ its user too. Where that matters, put a machine without a key in front and name 
 Needs here: pip install 'regionbench[dask]' asyncssh
 """
 
-from pathlib import Path
-
-from distributed import Client, Security, SSHCluster
+import dask
+from distributed import Client, SSHCluster
 
 import bench
 
 HOSTS = ["vm-paris", "vm-paris", "vm-tokyo", "vm-dallas"]  # the first: the scheduler's
-TLS = Path("tls")
 PLAN = bench.make_plan(rounds=30)
 WHERE = bench.Where(max_usd=1.0)  # all machines together
 
-
-def security() -> Security:
-    """The same relative paths here and there."""
-    keys = {
-        f"tls_{part}_{kind}": str(TLS / f"{part}.{end}")
+# Dask takes its configuration along to the machines; paths are relative to the home folder there.
+SECURE = {
+    "distributed.comm.require-encryption": True,
+    "distributed.comm.tls.ca-file": "tls/ca.pem",
+    **{
+        f"distributed.comm.tls.{part}.{kind}": f"tls/{part}.{end}"
         for part in ("scheduler", "worker", "client")
         for kind, end in (("cert", "crt"), ("key", "key"))
-    }
-    return Security(require_encryption=True, tls_ca_file=str(TLS / "ca.pem"), **keys)
+    },
+}
+SCHEDULER = {"protocol": "tls", "dashboard": False}
+WORKER = {"protocol": "tls", "nthreads": 1, "n_workers": 1}
 
 
 def main() -> None:
     """Each vantage is called as its host, unless REGIONBENCH_VANTAGE there says otherwise."""
-    secure = security()
-    cluster = SSHCluster(
-        HOSTS,
-        security=secure,
-        worker_options={"nthreads": 1, "n_workers": 1},
-        scheduler_options={"dashboard": False},
-    )
-    with cluster, Client(cluster, security=secure) as client:
+    with (
+        dask.config.set(SECURE),
+        SSHCluster(HOSTS, scheduler_options=SCHEDULER, worker_options=WORKER) as cluster,
+        Client(cluster) as client,
+    ):
         tour = bench.run(PLAN, where=WHERE, scheduler=client)
     for one in tour.finished:
         print(f"{one.run.vantage}: {one.status}, {one.folder}")
