@@ -99,7 +99,8 @@ def judge(victim: str, asked: Sequence[str], runs: Sequence[StoredRun]) -> Struc
 
 def _beyond(runs: Sequence[StoredRun], asked: Sequence[str]) -> int:
     """Requests beyond one for each scheduled."""
-    return max(0, len(asked) - sum(run.run["scheduled"] for run in runs))
+    scheduled: int = sum(run.run["scheduled"] for run in runs)
+    return max(0, len(asked) - scheduled)
 
 
 def _skews(runs: Sequence[StoredRun]) -> list[float]:
@@ -154,8 +155,8 @@ def _figures(struck: Sequence[Struck]) -> list[Figure]:
     count = len(struck)
     skews = sorted(skew for one in struck for skew in one.skews_ms)
     counted = {
-        "acknowledged rows lost": sum(one.lost for one in struck),
-        "requests sent twice": sum(one.twice for one in struck),
+        "requests without a row, but for one under way": sum(one.lost for one in struck),
+        "requests or rows beyond one each": sum(one.twice for one in struck),
         "rows of no request": sum(one.invented for one in struck),
         "spared vantages unfinished": sum(one.unfinished for one in struck),
     }
