@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from bench.model import COLUMNS, Endpoint, Plan, Run, Sample
     from bench.plan import make_plan, read_plan
     from bench.prepare import Where
-    from bench.session import Finished, run
+    from bench.running import run
+    from bench.session import Finished
     from bench.stats import Summary, summarise
     from bench.stats.baseline import judge_newest
     from bench.stats.race import RaceRules
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from bench.stats.routing import Routing, route
     from bench.stats.spillover import Spillover, spillover
     from bench.stats.verdict import Verdict
+    from bench.vantage import Tls, Tour
 
 _HOME = {
     "COLUMNS": "bench.model",
@@ -62,6 +64,8 @@ _HOME = {
     "Sample": "bench.model",
     "Spillover": "bench.stats.spillover",
     "Summary": "bench.stats",
+    "Tls": "bench.vantage",
+    "Tour": "bench.vantage",
     "Verdict": "bench.stats.verdict",
     "Where": "bench.prepare",
     "choose": "bench.choosing",
@@ -78,7 +82,7 @@ _HOME = {
     "read_plan": "bench.plan",
     "report": "bench.report",
     "route": "bench.stats.routing",
-    "run": "bench.session",
+    "run": "bench.running",
     "spillover": "bench.stats.spillover",
     "summarise": "bench.stats",
 }
@@ -99,6 +103,8 @@ __all__ = [
     "Sample",
     "Spillover",
     "Summary",
+    "Tls",
+    "Tour",
     "Verdict",
     "Where",
     "choose",

@@ -62,6 +62,11 @@ class Admission:
             self._budget.start(trial)
             return Leave()
 
+    def look_again(self) -> None:
+        """The budget says otherwise than before: who waits shall ask it at once."""
+        with self._ended:
+            self._ended.notify_all()
+
     def resume_ns(self, endpoint: str) -> int:
         """When the endpoint may be asked."""
         with self._ended:

@@ -283,6 +283,8 @@ class Run:
     has that of each arm, and is empty without arms. ``reason`` says why a run was stopped,
     ``before`` what was true of its parts before it was resumed. ``watch`` is what only a run of a
     watch has: every how many seconds a round was asked for, and the gaps between its rounds.
+    ``tour`` is what only a run has that was measured together with those of other vantages, under
+    one ``plan.batch``: see `bench.vantage`.
     """
 
     run_id: str
@@ -305,6 +307,7 @@ class Run:
     reason: str | None = None
     before: tuple[Mapping[str, Any], ...] = ()
     watch: Mapping[str, Any] | None = None
+    tour: Mapping[str, Any] | None = None
     finished_at: str | None = None
     schema_version: int = SCHEMA_VERSION
 

@@ -29,10 +29,10 @@ from bench.doctor import calibrate
 from bench.errors import FleetError, RegionbenchError
 from bench.html import paragraph
 from bench.manners import Manners
-from bench.model import Kind, Plan, Reply, Request, Run, Sample, Trial
+from bench.model import Kind, Reply, Request, Run, Sample, Trial
 from bench.notebook import Watcher
 from bench.plan import plan_sha256
-from bench.prepare import FLEET, Prepared, Where, open_catalogue, prepare, proxy_words
+from bench.prepare import FLEET, Prepared, Where, proxy_words
 from bench.probe import Bench, Stop, measure
 from bench.request import build_request, nonce
 from bench.resuming import Rest
@@ -98,7 +98,7 @@ def execute(
     stop = stop or Stop()
     run, writer, planned = _begin(prepared, where, rest)
     door = Admission(Budget(where.limits, _worst_usd(prepared)), Manners())
-    with writer, draining(stop.now), _clock(stop, where), beating() as pulse:
+    with writer, draining(stop.now), clock_limit(stop, where), beating() as pulse:
         bench = bench_for(prepared, run.run_id, pulse)
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         record(samples, writer, watch)
@@ -139,23 +139,6 @@ def record(samples: Generator[Sample], writer: RunWriter, watch: Watcher | None)
         samples.close()
         writer.finish("stopped", finished_at=utc_text())
         raise
-
-
-def run(
-    plan: Plan | None = None, *, where: Where | None = None, watch: Watcher | None = None
-) -> Finished:
-    """Measure ``plan`` and store it: the whole of ``regionbench run`` in one call.
-
-    Without a plan: the default one. Needs the provider's key in the environment, or
-    ``make_plan(catalogue="fleet")``, which starts a local fleet and needs nothing.
-    ``watch`` is given each sample, between two requests. Without it a Jupyter notebook shows the
-    progress, and nothing else does. To interrupt keeps what was measured, as ``interrupted``.
-    """
-    plan, where = plan or Plan(), where or Where()
-    with open_catalogue(plan, where) as catalogue:
-        prepared = prepare(plan, catalogue, where)
-        with notebook.progress(prepared, watch) as seen:
-            return execute(prepared, where, watch=seen)
 
 
 def bench_for(prepared: Prepared, run_id: str, pulse: Pulse) -> Bench:
@@ -264,7 +247,7 @@ def _platform(settings: Settings) -> dict[str, object]:
 
 
 @contextmanager
-def _clock(stop: Stop, where: Where) -> Iterator[None]:
+def clock_limit(stop: Stop, where: Where) -> Iterator[None]:
     """End the run when it has lasted as long as it may."""
     if where.max_duration_s is None:
         yield

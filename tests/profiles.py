@@ -72,6 +72,34 @@ stream_error_rate = 0.5
 """Each region but the first fails now and then in its own way."""
 
 
+THREE_REGIONS = """
+about = "Three quick regions, equally fast."
+edge_rtt_ms = 0.0
+[[models]]
+id = "m"
+created = 1
+fingerprint = "fp"
+usd_per_million = { input = 1, cached_input = 1, output = 1 }
+completion_tokens = 2
+reasoning_tokens = 0
+[defaults]
+latitude = 0
+longitude = 0
+rtt_ms = 1.0
+models = ["m"]
+service = { ttft_ms = 5.0, sigma = 0.1, token_ms = 0.2 }
+[[regions]]
+name = "alpha"
+[[regions]]
+name = "beta"
+longitude = 10
+[[regions]]
+name = "gamma"
+longitude = 20
+"""
+"""Three alike: which of them is best is decided by the way there alone."""
+
+
 def steady(ttft_ms: float, token_ms: float) -> str:
     """One region that takes so long to its first token, and so long for each of four more."""
     return f"""

@@ -18,7 +18,7 @@ from bench.errors import StoreError
 from bench.model import Plan
 from bench.plan import make_plan
 from bench.prepare import Where
-from bench.session import run
+from bench.running import run
 from bench.store import change_tags, export_runs
 
 TARGET = Path(str(files("bench.examples")))

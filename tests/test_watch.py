@@ -560,7 +560,7 @@ def test_the_kit_is_written_whole_twice_and_never_over_somebodys_own(tmp_path: P
         write_kit(tmp_path / "kit")
     assert paths[1].read_text() == "mine"
     assert not paths[2].exists()
-    with pytest.raises(UsageError, match="cannot write the dashboards"):
+    with pytest.raises(UsageError, match="cannot write to"):
         write_kit(Path(os.devnull) / "kit")
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "Turn a stored run into report.html and report.md",
     "plot": "Draw one picture of a stored run",
     "watch": "Keep measuring: rounds for days, a run folder an hour, metrics for Prometheus",
+    "vantages": "Many places at once: who would measure in a Dask cluster, its TLS files, recipes",
     "endpoints": "List the endpoints of a catalogue; --check asks each of them",
     "init": "Write a commented plan to start from",
     "doctor": "Measure how true the times are that this host measures",

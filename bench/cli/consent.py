@@ -15,16 +15,21 @@ FREE_HAND_USD = 5.0
 
 
 def agree_on_cost(prepared: Prepared, where: Where, per: str = "") -> None:
-    """Return when the run may spend what it should cost at most.
+    """Return when the run may spend what it should cost at most; see `agree_on_usd`."""
+    agree_on_usd(
+        0.0 if prepared.catalogue.provider.simulated else prepared.estimated_usd(), where, per
+    )
+
+
+def agree_on_usd(usd: float | None, where: Where, per: str = "") -> None:
+    """Return when so much may be spent; None is not known.
 
     ``--yes`` agrees, and so does ``--max-usd``, which is a limit that holds. Raises UsageError when
     nobody agreed. ``per`` follows the sum: `` a day``.
     """
-    usd = prepared.estimated_usd()
-    free = prepared.catalogue.provider.simulated or usd is None or usd <= FREE_HAND_USD
-    if free or where.yes or where.max_usd is not None:
+    if usd is None or usd <= FREE_HAND_USD or where.yes or where.max_usd is not None:
         return
-    costs = f"This may cost up to {format_usd(usd or 0.0)}{per}"
+    costs = f"This may cost up to {format_usd(usd)}{per}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             f"{costs}. Nothing was spent: agree with --yes, or limit it with --max-usd"

@@ -41,14 +41,14 @@ def measure_and_tell(
     # Who pressed Ctrl-C is not kept waiting for figures.
     draws = report and finished.status != "interrupted"
     (_tell_json if as_json else _tell_words)(finished, df, draws)
-    return _exit_code(finished, prepared, df)
+    return exit_code(finished, prepared, df)
 
 
 def _tell_json(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
     from bench.stats import summarise
 
     _draw(finished, df, draws)
-    print_json(_document(finished, summarise(df)))
+    print_json(result_document(finished, summarise(df)))
 
 
 def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
@@ -94,7 +94,7 @@ def announce(prepared: Prepared, where: Where, *, at_most: bool = False) -> None
         f" (+ {plan.warmup_rounds} to warm up), {_tokens(prepared)}{_cost(prepared)};"
         f" {_duration(prepared)}."
     )
-    if limits := _limits(where):
+    if limits := limit_words(where):
         tell(f"Stops at {limits}.")
     tell_calibration(where)
 
@@ -106,17 +106,17 @@ def announce_daily(prepared: Prepared, where: Where, every_s: float) -> Prepared
     plan = replace(prepared.plan, rounds=rounds, warmup_rounds=0)
     day = replace(prepared, plan=plan)
     tell(f"{day.scheduled} requests a day in {rounds} rounds, {_tokens(day)}{_cost(day)}.")
-    if limits := _limits(where):
+    if limits := limit_words(where):
         tell(f"Stops at {limits}.")
     tell_calibration(where)
     return day
 
 
-def introduce(prepared: Prepared) -> None:
-    """Who is asked what, and who is not."""
+def introduce(prepared: Prepared, *, dropped: bool = True) -> None:
+    """Who is asked what, and who is not, unless that was said."""
     plan = prepared.plan
     measured = {endpoint.name for endpoint in prepared.endpoints}
-    for check in prepared.dropped:
+    for check in prepared.dropped if dropped else ():
         word = "Away now" if check.endpoint in measured else "Left out"
         tell(f"{word}: {check.endpoint} ({check.host}): {check.outcome}, {check.detail}")
     if (proxy := proxy_words(prepared.settings)) is not None:
@@ -161,7 +161,8 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, seconds):.0f} s"
 
 
-def _limits(where: Where) -> str:
+def limit_words(where: Where) -> str:
+    """The hard stops in words; empty without any."""
     words = (
         "" if where.max_usd is None else format_usd(where.max_usd),
         "" if where.max_requests is None else f"{where.max_requests} requests",
@@ -206,7 +207,8 @@ def _promises(plan: Plan, df: pd.DataFrame) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _document(finished: Finished, summary: Summary) -> dict[str, Any]:
+def result_document(finished: Finished, summary: Summary) -> dict[str, Any]:
+    """What came of a run, for programs."""
     from bench.stats import answer
 
     said = answer(summary)
@@ -222,7 +224,7 @@ def _document(finished: Finished, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _exit_code(finished: Finished, prepared: Prepared, df: pd.DataFrame) -> int:
+def exit_code(finished: Finished, prepared: Prepared, df: pd.DataFrame) -> int:
     """4 when an endpoint that was named, or every endpoint, gave not one answer; 3 when a limit
     stopped the run before there was a measured one."""
     if finished.status == "interrupted":

@@ -50,12 +50,46 @@ def progress(
         yield _redraw(tally, live, console)
 
 
+@contextmanager
+def lines(tallies: Mapping[str, Tally], stream: TextIO | None = None) -> Iterator[Seen]:
+    """As `progress`, a line for each vantage."""
+    out = stream or sys.stderr
+    if not animates(out):
+        beats = {name: _heartbeat(tally, out, f"{name}: ") for name, tally in tallies.items()}
+        yield lambda sample: beats[sample.vantage](sample)
+        return
+    console = Console(file=out, force_terminal=True, highlight=False)
+    shown = _lines(tallies, console)
+    with Live(shown, console=console, auto_refresh=False, transient=True) as live:
+        console.show_cursor(True)
+        yield _redraw_lines(tallies, live, console)
+
+
+def _redraw_lines(tallies: Mapping[str, Tally], live: Live, console: Console) -> Seen:
+    last = 0.0
+
+    def seen(sample: Sample) -> None:
+        nonlocal last
+        tallies[sample.vantage].add(sample)
+        if time.monotonic() - last >= _REDRAW_S:
+            last = time.monotonic()
+            live.update(_lines(tallies, console), refresh=True)
+
+    return seen
+
+
+def _lines(tallies: Mapping[str, Tally], console: Console) -> Text:
+    width = max(map(len, tallies))
+    each = [f"{name:<{width}}  {tally.line()}" for name, tally in tallies.items()]
+    return Text("\n".join(line[: console.width] for line in each), no_wrap=True)
+
+
 def animates(out: TextIO) -> bool:
     """Whether ``out`` can redraw; FORCE_COLOR and the like do not make a file a terminal."""
     return out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
-def _heartbeat(tally: Tally, out: TextIO) -> Seen:
+def _heartbeat(tally: Tally, out: TextIO, who: str = "") -> Seen:
     last = time.monotonic()
 
     def seen(sample: Sample) -> None:
@@ -64,7 +98,7 @@ def _heartbeat(tally: Tally, out: TextIO) -> Seen:
         patience_s = max(_HEARTBEAT_S, tally.expected_s / _HEARTBEATS)
         if time.monotonic() - last >= patience_s:
             last = time.monotonic()
-            print(tally.line(), file=out, flush=True)
+            print(f"{who}{tally.line()}", file=out, flush=True)
 
     return seen
 

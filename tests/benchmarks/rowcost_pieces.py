@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.admission import Admission
+from bench.awake import Pulse
 from bench.budget import Budget, Limits
 from bench.catalogue import load_catalogue
 from bench.clients.http import HttpClient
@@ -21,7 +22,7 @@ from bench.probe import Stop, measure
 from bench.schedule import schedule
 from bench.session import bench_for
 from bench.store import lines
-from bench.wire.clock import ClockWatch, utc_text
+from bench.wire.clock import Clock, ClockWatch, utc_text
 from tests.benchmarks.rowcost_players import Scene, Task
 
 _REPEATS = 300
@@ -59,12 +60,12 @@ _Calls = Mapping[str, tuple[Callable[[], object], int]]
 
 def _calls(scene: Scene, tokens: int) -> _Calls:
     prepared = scene.prepared()
-    bench = bench_for(prepared, "pieces")
+    bench = bench_for(prepared, "pieces", Pulse(Clock()))
     endpoint = prepared.endpoints[0]
     trials = schedule(prepared.plan, [endpoint.name])
     trial = next(trials)
     sample = next(measure(bench, [trial], Stop()))
-    fresh = bench_for(prepared, "fresh")
+    fresh = bench_for(prepared, "fresh", Pulse(Clock()))
     door = Admission(Budget(Limits(), prepared.worst_usd), Manners())
     return {
         "schedule: the next trial": (lambda: next(trials), _REPEATS),

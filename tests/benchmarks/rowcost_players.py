@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bench.awake import Pulse, beating
 from bench.catalogue import Catalogue, load_catalogue
 from bench.clients import make_client
 from bench.clients.slot import open_slot
@@ -31,7 +32,7 @@ from bench.prepare import Prepared, Where, prepare
 from bench.probe import Stop, measure
 from bench.schedule import schedule
 from bench.session import bench_for, execute
-from bench.wire.clock import now_ns
+from bench.wire.clock import Clock, now_ns
 from bench.wire.trust import trust
 
 PLAIN, RUN = "httpx", "run"
@@ -109,7 +110,7 @@ class Scene:
 
     def asked(self, prepared: Prepared) -> tuple[Endpoint, Callable[[Trial], Request]]:
         """The one endpoint, and what it is asked."""
-        return prepared.endpoints[0], bench_for(prepared, "rowcost").request_for
+        return prepared.endpoints[0], bench_for(prepared, "rowcost", Pulse(Clock())).request_for
 
 
 def plain(scene: Scene, take: Callable[[httpx.Response], object]) -> Iterator[object]:
@@ -199,11 +200,12 @@ def client(scene: Scene) -> Iterator[object]:
 def probe(scene: Scene) -> Iterator[object]:
     """The loop around the client: schedule, admission, rows, collection; nothing is stored."""
     prepared = scene.prepared()
-    return measure(
-        bench_for(prepared, "rowcost"),
-        schedule(prepared.plan, [prepared.endpoints[0].name]),
-        Stop(),
-    )
+    with beating() as pulse:
+        yield from measure(
+            bench_for(prepared, "rowcost", pulse),
+            schedule(prepared.plan, [prepared.endpoints[0].name]),
+            Stop(),
+        )
 
 
 _ASKING: dict[str, Callable[[Scene], Iterator[object]]] = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.admission import Admission
+from bench.awake import beating
 from bench.budget import Budget, Limits
 from bench.catalogue import Catalogue
 from bench.manners import EVERY_ROUNDS, FAILURES, PAUSE_S, Manners
@@ -249,9 +250,9 @@ def _run(ready: Prepared, results: Path, limits: Limits, pause_s: float) -> list
     rows: list[Sample] = []
     run, stop, plan = describe(ready), Stop(), ready.plan
     door = Admission(Budget(limits, ready.worst_usd), Manners(longest_pause_s=pause_s))
-    with RunWriter.create(results, run) as writer:
+    with RunWriter.create(results, run) as writer, beating() as pulse:
         trials = schedule(plan, ["faulty"])
-        samples = measure(bench_for(ready, run.run_id), trials, stop, plan.concurrency, door)
+        samples = measure(bench_for(ready, run.run_id, pulse), trials, stop, plan.concurrency, door)
         record(samples, writer, rows.append)
         writer.finish(stop.status, finished_at=utc_text(), reason=stop.reason)
     return rows
