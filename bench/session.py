@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from bench import notebook
 from bench.admission import Admission
 from bench.arms import variants
+from bench.awake import Awake, Pulse, beating
 from bench.budget import Budget
 from bench.clients import Settings, make_client
 from bench.doctor import calibrate
@@ -96,9 +97,9 @@ def execute(
     """
     stop = stop or Stop()
     run, writer, planned = _begin(prepared, where, rest)
-    bench = bench_for(prepared, run.run_id)
     door = Admission(Budget(where.limits, prepared.worst_usd), Manners())
-    with writer, draining(stop.now), _clock(stop, where):
+    with writer, draining(stop.now), _clock(stop, where), beating() as pulse:
+        bench = bench_for(prepared, run.run_id, pulse)
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         record(samples, writer, watch)
         known: dict[str, Any] = {} if trials is None else {"scheduled": writer.rows}
@@ -157,8 +158,9 @@ def run(
             return execute(prepared, where, watch=seen)
 
 
-def bench_for(prepared: Prepared, run_id: str) -> Bench:
-    """What `bench.probe.measure` needs to ask whatever was prepared, under a run's name."""
+def bench_for(prepared: Prepared, run_id: str, pulse: Pulse) -> Bench:
+    """What `bench.probe.measure` needs to ask whatever was prepared, under a run's name; ``pulse``
+    tells of requests in whose midst this process did not run."""
     catalogue, plans = prepared.catalogue, variants(prepared.plan)
 
     @lru_cache(maxsize=64)
@@ -185,7 +187,7 @@ def bench_for(prepared: Prepared, run_id: str) -> Bench:
         vantage=prepared.vantage,
         endpoints={endpoint.name: endpoint for endpoint in prepared.endpoints},
         request_for=lambda trial: request(trial.kind, trial.round, trial.arm),
-        make_client=lambda name: make_client(name, prepared.settings),
+        make_client=lambda name: Awake(make_client(name, prepared.settings), pulse),
         price=price,
         pause_ms=prepared.plan.pause_ms,
     )

@@ -39,7 +39,7 @@ FLOORS = (
     # 2 halls
     {"admission", "choice", "clients", "examples", "foreign", "gate", "history", "loading"},
     # 3 windows
-    {"doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
+    {"awake", "doctor", "notebook", "plots", "preflight", "prepare", "probe", "report", "tally"},
     # 4 wings
     {"choosing", "comparing", "pytest_plugin", "resuming", "session", "suite", "watch"},
     # 5 door

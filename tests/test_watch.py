@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import bench
+from bench.awake import Awake, Pulse
 from bench.catalogue import load_catalogue
 from bench.clients import Client
 from bench.errors import NothingMeasured, PlanError, StoreError, UsageError
@@ -32,7 +33,6 @@ from bench.resuming import read_rest
 from bench.simulator import Fleet
 from bench.store import RunWriter, change_tags, read_run
 from bench.watch import Address, Orders, Rhythm, Watch, prepare_watch, write_kit
-from bench.watch.awake import Awake, Pulse
 from bench.watch.finding import Cell, Finding, read_finding
 from bench.watch.health import Health
 from bench.watch.kit import FILES
@@ -385,7 +385,7 @@ def test_a_request_in_whose_midst_the_process_stood_still_is_nobodys_fault() -> 
     pulse = Pulse(clock)
     endpoint = Endpoint("near", "https://near.test")
     request = Request("chat", "POST", "/", (), b"", True, True, "")
-    reply = Awake(_Stopped(clock), pulse, clock).send(endpoint, request, "warm")
+    reply = Awake(_Stopped(clock), pulse).send(endpoint, request, "warm")
     assert reply.outcome == "cancelled"
     assert reply.flags == f"paused {GAP}"
     assert "nothing ran here for 5.0 s" in str(reply.error)

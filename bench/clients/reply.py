@@ -164,7 +164,7 @@ def _times(seen: Seen, outcome: str) -> dict[str, Any]:
         "ttfb_kernel_ns": record.since_sent_ns(first, "kernel"),
         "ttfb_layer": layer,
         "ttfb_ns": record.since_sent_ns(first, layer),
-        "wakeup_late_ns": first.late_ns,
+        "wakeup_late_ns": None if record.clock_step else first.late_ns,
         "total_ns": _total(seen, outcome),
         **_token_times(seen),
     }

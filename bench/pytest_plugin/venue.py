@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bench.awake import Pulse, beating
 from bench.clients import CLIENTS
 from bench.errors import PlanError
 from bench.model import ASKING, CONNECTIONS, KINDS, Connection, Kind, Plan, Sample, Trial
@@ -40,11 +41,11 @@ class Case:
 class Venue:
     """The place of a session. Rows are numbered through, so that its file reads as one run."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, pulse: Pulse) -> None:
         self.plan = prepared.plan
         self.run = describe(prepared)
         self._prepared = prepared
-        self._bench = bench_for(prepared, self.run.run_id)
+        self._bench = bench_for(prepared, self.run.run_id, pulse)
         self._seqs = itertools.count()
         self._rounds = itertools.count()
         self.interrupted = False
@@ -141,5 +142,5 @@ def open_venue(config: pytest.Config) -> Iterator[Venue]:
     Raises RegionbenchError: a wrong option, a missing key, a fleet that does not start.
     """
     plan, where = plan_of(config), where_of(config)
-    with open_catalogue(plan, where) as catalogue:
-        yield Venue(prepare(plan, catalogue, where, insist=True))
+    with open_catalogue(plan, where) as catalogue, beating() as pulse:
+        yield Venue(prepare(plan, catalogue, where, insist=True), pulse)

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bench.admission import Admission
+from bench.awake import BEAT_S, Pulse
 from bench.errors import UsageError
 from bench.manners import Manners
 from bench.model import Run, Sample, Trial
@@ -26,7 +27,6 @@ from bench.schedule import schedule
 from bench.session import Finished, bench_for, describe, draining, host_calibration, record
 from bench.store import RunWriter
 from bench.units import NS_PER_S, format_usd
-from bench.watch.awake import BEAT_S, Awake, Pulse
 from bench.watch.health import Health
 from bench.watch.orders import Ended, Orders, Voice
 from bench.watch.pace import MOST_ROUNDS, Pace
@@ -150,9 +150,7 @@ class Watch:
         return shift, Finished(writer.folder, shift.stop.status, run, shift.stop.reason)
 
     def _samples(self, shift: Shift, run: Run) -> Any:
-        bench = bench_for(self._prepared, run.run_id)
-        make = bench.make_client
-        bench = replace(bench, make_client=lambda n: Awake(make(n), self._pulse, Clock()))
+        bench = bench_for(self._prepared, run.run_id, self._pulse)
         concurrency = self._prepared.plan.concurrency
         return measure(bench, self._trials(shift), shift.stop, concurrency, self._door)
 

@@ -34,19 +34,22 @@ def realtime_offset_ns() -> int:
 
 
 class ClockWatch:
-    """Sees whether CLOCK_REALTIME was stepped since the watch began."""
+    """Sees whether CLOCK_REALTIME was stepped since the watch began; ``offset_ns`` is what it was
+    over CLOCK_MONOTONIC then."""
 
-    __slots__ = ("_began_ns", "_offset_ns")
+    __slots__ = ("_began_ns", "offset_ns")
 
     def __init__(self) -> None:
         self._began_ns = now_ns()
-        self._offset_ns = realtime_offset_ns()
+        self.offset_ns = realtime_offset_ns()
 
     def stepped(self) -> bool:
         """True when realtime moved against monotonic by more than slewing can explain."""
-        elapsed_ns = now_ns() - self._began_ns
-        moved_ns = abs(realtime_offset_ns() - self._offset_ns)
-        return moved_ns > STEP_NS + elapsed_ns // 1000
+        return abs(realtime_offset_ns() - self.offset_ns) > self.slack_ns()
+
+    def slack_ns(self) -> int:
+        """What slewing can have moved it by, so far."""
+        return STEP_NS + (now_ns() - self._began_ns) // 1000
 
 
 @dataclass(frozen=True, slots=True)

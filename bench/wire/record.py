@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bench.wire.clock import now_ns
+
 Layer = Literal["kernel", "socket"]
 
 
@@ -30,6 +32,11 @@ class Arrival:
     socket_ns: int
     kernel_ns: int | None
     late_ns: int | None
+
+    @property
+    def read_ns(self) -> int:
+        """When it was read, by the clock of the kernel's stamps."""
+        return (self.kernel_ns or 0) + (self.late_ns or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,24 @@ class Record:
         self.send_final = False
         self.arrivals.clear()
         self.head, self.bytes_in = b"", 0
+
+    def contradicts(self, offset_ns: int, slack_ns: int) -> bool:
+        """Whether what the kernel's clock said cannot be: a stamp from before the request was sent
+        or after the read that brought its bytes, or a time of that read that it was not.
+
+        ``offset_ns`` is that clock − ours, give or take ``slack_ns``.
+        """
+        if self.first is None or self.began_ns is None:
+            return False
+        began_ns, over_ns = self.began_ns - slack_ns, now_ns() + slack_ns
+        answer = self.arrivals[self.first :]
+        sent_ns = began_ns if self.sent_kernel_ns is None else self.sent_kernel_ns - offset_ns
+        return not began_ns <= sent_ns <= answer[0].socket_ns + slack_ns or any(
+            not began_ns <= each.kernel_ns - offset_ns <= each.socket_ns + slack_ns
+            or not each.socket_ns - slack_ns <= each.read_ns - offset_ns <= over_ns
+            for each in answer
+            if each.kernel_ns is not None
+        )
 
     def failed_phase(self) -> str:
         """The phase that this request had reached."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.wire import kernel
-from bench.wire.clock import now_ns
+from bench.wire.clock import ClockWatch, now_ns
 from bench.wire.httplib import httpcore
 from bench.wire.record import Arrival, Record, WireFault
 
@@ -94,12 +94,13 @@ class WireStream(httpcore.NetworkStream):
         self._tls = ssl_context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname
         )
+        clocks = ClockWatch()
         try:
             hello_ns = self._shake_hands(self._tls, record)
         except BaseException:
             self.close()
             raise
-        record.tls_ns = self._heard_ns(hello_ns) - hello_ns
+        record.tls_ns = self._heard_ns(hello_ns, stepped=clocks.stepped()) - hello_ns
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -280,14 +281,14 @@ class WireStream(httpcore.NetworkStream):
             else:
                 self._incoming.write_eof()
 
-    def _heard_ns(self, hello_ns: int) -> int:
+    def _heard_ns(self, hello_ns: int, *, stepped: bool) -> int:
         """When the kernel had the latest arrival, on the monotonic clock."""
         latest = self._latest
         if latest is None:
             return now_ns()
         arrived_ns = latest.socket_ns - (latest.late_ns or 0)
-        stepped = not hello_ns <= arrived_ns <= latest.socket_ns
-        return latest.socket_ns if stepped else arrived_ns
+        likely = hello_ns <= arrived_ns <= latest.socket_ns and not stepped
+        return arrived_ns if likely else latest.socket_ns
 
     def _push(self, record: Record) -> int:
         """Send what TLS has to say; when that was handed to the kernel."""

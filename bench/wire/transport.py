@@ -67,7 +67,8 @@ class Wire:
         if self.stream is not None:
             self.stream.collect()
             self.stream.describe(self.record)
-        self.record.clock_step = self._watch.stepped()
+        watch, record = self._watch, self.record
+        record.clock_step = watch.stepped() or record.contradicts(watch.offset_ns, watch.slack_ns())
         if broken:
             self.close()
         return self.record

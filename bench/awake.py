@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from bench.clients import Client
@@ -20,12 +23,16 @@ class Pulse:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.last_ns = clock.now().elapsed_ns
+        self.last_ns = self.now_ns()
         self._stall_ns = (0, 0)
+
+    def now_ns(self) -> int:
+        """The clock that counts sleep too."""
+        return self._clock.now().elapsed_ns
 
     def beat(self) -> None:
         """The process runs now."""
-        now_ns = self._clock.now().elapsed_ns
+        now_ns = self.now_ns()
         if now_ns - self.last_ns > STALL_NS:
             self._stall_ns = (self.last_ns, now_ns)
         self.last_ns = now_ns
@@ -37,17 +44,34 @@ class Pulse:
         return ended_ns - began_ns if ended_ns >= since_ns else 0
 
 
+@contextmanager
+def beating() -> Iterator[Pulse]:
+    """A pulse on this machine's clocks that beats until the context ends."""
+    pulse, over = Pulse(Clock()), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_S):
+            pulse.beat()
+
+    thread = threading.Thread(target=beat, name="pulse", daemon=True)
+    thread.start()
+    try:
+        yield pulse
+    finally:
+        over.set()
+        thread.join()
+
+
 class Awake:
     """A client whose replies are ``cancelled`` when the process stood still in their midst."""
 
-    def __init__(self, client: Client, pulse: Pulse, clock: Clock) -> None:
+    def __init__(self, client: Client, pulse: Pulse) -> None:
         self._client = client
         self._pulse = pulse
-        self._clock = clock
 
     def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
         """See `bench.clients.Client.send`."""
-        since_ns = self._clock.now().elapsed_ns
+        since_ns = self._pulse.now_ns()
         reply = self._client.send(endpoint, request, connection)
         silence_ns = self._pulse.silence_ns(since_ns)
         if not silence_ns or reply.outcome == "cancelled":
