@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from bench.request import build_request
 
 TIMEOUT_S = 15.0
 _MAX_MODELS = 2000
+_LOOK_S = 0.05
 
 AUTO = "auto"
 """The model that stands for one that every endpoint lists."""
@@ -32,15 +33,33 @@ def check_endpoints(
     """
     if not endpoints:
         return ()
+    # A host that says nothing is known to be dead long before a slow answer would be given up.
+    hurried = replace(settings, timeout_s=min(settings.timeout_s, TIMEOUT_S))
+    clients = [HttpClient(hurried) for _ in endpoints]
     with ThreadPoolExecutor(max_workers=min(16, len(endpoints))) as pool:
-        return tuple(pool.map(lambda endpoint: _check(endpoint, settings, api), endpoints))
+        asked = [
+            pool.submit(_check, endpoint, client, settings, api)
+            for endpoint, client in zip(endpoints, clients, strict=True)
+        ]
+        try:
+            return tuple(each.result() for each in asked)
+        except BaseException:
+            _hang_up(asked, clients)
+            raise
 
 
-def _check(endpoint: Endpoint, settings: Settings, api: str) -> Check:
+def _hang_up(asked: Sequence[Future[Check]], clients: Sequence[HttpClient]) -> None:
+    """Somebody is in a hurry. Again and again: one that is about to send is not interrupted yet."""
+    for each in asked:
+        each.cancel()
+    while wait(asked, _LOOK_S).not_done:
+        for client in clients:
+            client.interrupt()
+
+
+def _check(endpoint: Endpoint, client: HttpClient, settings: Settings, api: str) -> Check:
     kind: Kind = "models" if settings.key else "edge"
     request = build_request(kind, Plan(), api=api, model=None, parameters={}, nonce="")
-    # A host that says nothing is known to be dead long before a slow answer would be given up.
-    client = HttpClient(replace(settings, timeout_s=min(settings.timeout_s, TIMEOUT_S)))
     try:
         reply, body = client.fetch(endpoint, request, "cold")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from bench.wire.clock import now_ns, sleep_until, utc_text
 
 _SWEEP_EVERY = 16
 _PATIENCE_S = 0.05
+_INSISTENCE = 40
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
 
 
@@ -62,8 +64,18 @@ class Stop:
         """
         self.reason = None if reason is None else self.reason or reason
         self.event.set()
-        for client in self._clients:
+        self._interrupt()
+        threading.Thread(target=self._insist, name="insist", daemon=True).start()
+
+    def _interrupt(self) -> None:
+        for client in tuple(self._clients):
             client.interrupt()
+
+    def _insist(self) -> None:
+        """One that was about to send had nothing to interrupt, and would wait for its answer."""
+        for _ in range(_INSISTENCE):
+            time.sleep(_PATIENCE_S)
+            self._interrupt()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +24,8 @@ def call(name: str, arguments: list[str]) -> int:
     speak_what_is_understood()
     command: click.Command = getattr(import_module(f"bench.cli.{name}"), name)
     try:
-        code = command.main(arguments, prog_name=f"regionbench {name}", standalone_mode=False)
+        with _orderly_end():
+            code = command.main(arguments, prog_name=f"regionbench {name}", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else OK
     except click.ClickException as error:
@@ -33,6 +38,19 @@ def call(name: str, arguments: list[str]) -> int:
         # Whoever read our output has left; say nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: whoever sends it wants no less order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(text: str, code: int) -> int:

@@ -21,6 +21,9 @@ Address = tuple[socket.AddressFamily, str, int]
 STAGGER_NS = 250_000_000
 """RFC 8305's connection attempt delay: the next address is tried when this one has not answered."""
 
+_LOOK_S = 0.05
+"""How often whoever waits for a name or a connection looks whether the request was interrupted."""
+
 _FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6, "any": socket.AF_UNSPEC}
 
 
@@ -44,14 +47,22 @@ def resolve(host: str, port: int, family: Family, record: Record) -> list[Addres
 
     began_ns = now_ns()
     threading.Thread(target=look_up, daemon=True, name="regionbench-dns").start()
-    answered = done.wait(max(0, record.deadline_ns - began_ns) / 1e9)
+    while not done.wait(_look_s(record.deadline_ns)):
+        if _is_over(record):
+            raise WireFault("timeout", "dns", f"no answer for {host}")
     took_ns = now_ns() - began_ns
-    if not answered:
-        raise WireFault("timeout", "dns", f"no answer for {host}")
     if failure or not answer:
         raise WireFault("dns_fail", "dns", f"{host}: {failure[0] if failure else 'no address'}")
     record.dns_ns = took_ns
     return answer
+
+
+def _look_s(until_ns: int) -> float:
+    return min(_LOOK_S, max(0, until_ns - now_ns()) / 1e9)
+
+
+def _is_over(record: Record) -> bool:
+    return record.cancelled or now_ns() >= record.deadline_ns
 
 
 def literal(address: str, port: int) -> Address:
@@ -121,17 +132,15 @@ class _Race:
                 sock = self._settle(self.running.pop(key.fd))
                 if sock is not None:
                     return sock
-            if now_ns() >= self.record.deadline_ns:
+            if _is_over(self.record):
                 raise WireFault("timeout", "tcp", f"no answer from {self._names()}")
         raise WireFault("connect_fail", "tcp", _errno_text(self.last_errno))
 
     def _patience_s(self) -> float:
         if not self.running:
             return 0.0
-        until_ns = min(
-            self.record.deadline_ns, self.next_ns if self.waiting else self.record.deadline_ns
-        )
-        return max(0, until_ns - now_ns()) / 1e9
+        until_ns = self.next_ns if self.waiting else self.record.deadline_ns
+        return _look_s(min(until_ns, self.record.deadline_ns))
 
     def _start(self, selector: selectors.BaseSelector, target: Address) -> None:
         family, address, port = target

@@ -23,7 +23,7 @@ from bench.simulator import Fleet
 from bench.store import StoredRun, read_run
 from tests.benchmarks.figures import Figure, Result
 from tests.benchmarks.figures import run as run_benchmark
-from tests.benchmarks.killing import FINISHED, Victim, stored, untold
+from tests.benchmarks.killing import FINISHED, Victim, stored, until_interrupted, untold
 from tests.profiles import TWO_REGIONS
 
 ROUNDS = 40
@@ -157,10 +157,10 @@ def measure(options: argparse.Namespace) -> Result:
         profile = Path(folder) / "quick.toml"
         profile.write_text(TWO_REGIONS)
         with Fleet.start(profile, seed=options.seed) as fleet:
-            killed = [
+            killed = until_interrupted(
                 kill_one(fleet, Path(folder) / f"k{n}", choice, resume=n % every == 0)
                 for n in range(count)
-            ]
+            )
     return Result([*_sums(killed), *_faults(killed)], table(killed))
 
 

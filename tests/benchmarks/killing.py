@@ -8,17 +8,18 @@ store's call has returned: a line per row, and one at the end of a run folder.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bench.errors import StoreError
 from bench.store import RunWriter, StoredRun, read_run, repair
@@ -77,6 +78,18 @@ class Victim:
         os.close(self._fd)
 
 
+Found = TypeVar("Found")
+
+
+def until_interrupted(each: Iterable[Found]) -> list[Found]:
+    """All of them; after a Ctrl-C those that there are, for a benchmark of an hour."""
+    found: list[Found] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for one in each:
+            found.append(one)  # noqa: PERF402 - they are kept one by one
+    return found
+
+
 def stored(results: Path) -> list[StoredRun]:
     """The runs in a results folder, as any reader finds them; one that was never acknowledged may
     be unreadable."""
@@ -101,6 +114,25 @@ def _untold(folder: Path, one: StoredRun) -> bool:
         repair(folder)
         return silent or read_run(folder).rows != one.rows or repair(folder) != ()
     return silent or bool(one.rows)
+
+
+def descendants(parent: int) -> list[int]:
+    """Processes that a process has started, and that these have."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found + [below for pid in found for below in descendants(pid)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is over and not yet waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def acknowledge(fd: int, name: str, words: Callable[[Any], str]) -> None:
