@@ -99,6 +99,11 @@ class Fleet:
         `bench.simulator.truth.Deed`. Still known after `stop`."""
         return truth.read(self.folder) if self._truth is None else self._truth
 
+    @property
+    def pid(self) -> int:
+        """Of the fleet's process."""
+        return self._process.pid
+
     def alive(self) -> bool:
         """Whether the fleet's process runs."""
         return self._process.poll() is None

@@ -47,7 +47,7 @@ class Reviewer:
         command = self._command(run_id)
         self._process = subprocess.Popen(  # noqa: S603 — our own module, no shell
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends with it, and so with the watch however that ends
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
