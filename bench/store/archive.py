@@ -6,11 +6,10 @@ tags. Everything is verified when it is written and again when it is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,8 +165,9 @@ def _unpack(one: Packed, folder: Path) -> None:
         runfile.write(aside, {**one.run, "stored": facts})
         if one.tags:
             tags.change(aside, add=one.tags)
-        os.rename(aside, folder)  # noqa: PTH104 - fails where a run is; Path.replace need not
+        disk.rename_new(aside, folder)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            disk.remove_tree(aside)
         raise
     disk.sync_folder(folder.parent)

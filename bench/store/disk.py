@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import sys
 import time
@@ -51,6 +52,11 @@ def reason(error: OSError) -> str:
     return known or f"{error.strerror or error}: check the folder, or choose another results folder"
 
 
+def make_parents(path: Path) -> None:
+    """The folders above a path, as a shell would make them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def make_folder(path: Path) -> None:
     """A folder for the owner only; its parents must exist."""
     os.mkdir(path, 0o700)  # noqa: PTH102 - one call per system call: tests count them
@@ -90,7 +96,7 @@ def sync(fd: int) -> None:
 
 def sync_folder(path: Path) -> None:
     """Names in a folder are on the disk when this returns."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = open_folder(path)
     try:
         os.fsync(fd)
     finally:
@@ -102,10 +108,26 @@ def rename(source: Path, target: Path) -> None:
     os.replace(source, target)  # noqa: PTH105 - as above
 
 
+def rename_new(source: Path, target: Path) -> None:
+    """As `rename`, of a folder; OSError where one with something in it has that name."""
+    os.rename(source, target)  # noqa: PTH104 - `Path.replace` need not fail
+
+
 def remove(path: Path) -> None:
     """Removes a file if it can be; called only where something else has failed already."""
     with contextlib.suppress(OSError):
         os.unlink(path)  # noqa: PTH108 - as above
+
+
+def remove_folder(path: Path) -> None:
+    """Removes an empty folder if it can be, as `remove`."""
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder with all that is in it; OSError where that cannot be."""
+    shutil.rmtree(path)
 
 
 def replace(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
@@ -168,6 +190,11 @@ def lock(fd: int) -> None:
 def wait_lock(fd: int) -> None:
     """Takes the file for this holder alone, as soon as it is free: for what is held an instant."""
     fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def open_folder(path: Path) -> int:
+    """A folder, to be locked or synced."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def open_locked(path: Path) -> int:

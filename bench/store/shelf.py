@@ -4,7 +4,6 @@ one away."""
 from __future__ import annotations
 
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,4 +70,4 @@ def remove_run(folder: Path) -> None:
     aside = folder.with_name(f".removed-{folder.name}-{secrets.token_hex(4)}")
     with disk.explained(f"remove {folder}"):
         disk.rename(folder, aside)
-        shutil.rmtree(aside)
+        disk.remove_tree(aside)

@@ -66,7 +66,7 @@ def _damaged(path: Path) -> StoreError:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One change at a time, or of two at once one would be lost."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = disk.open_folder(folder)
     try:
         disk.wait_lock(fd)
         yield

@@ -179,7 +179,7 @@ class RunWriter:
 def make_results(results: Path) -> None:
     """The folder that runs go into, for its owner only, on the disk."""
     if not results.is_dir():
-        results.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_parents(results)
         with contextlib.suppress(FileExistsError):
             disk.make_folder(results)
         disk.sync_folder(results.parent)
@@ -215,5 +215,4 @@ def _undo(folder: Path, fd: int) -> None:
         os.close(fd)
     disk.remove(folder / SAMPLES)
     disk.remove(folder / runfile.NAME)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    disk.remove_folder(folder)
