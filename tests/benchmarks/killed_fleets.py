@@ -36,7 +36,7 @@ GONE = {"connect_fail", "tls_fail", "truncated", "stream_error"}
 
 SIDES = ("the fleet of others", "its own fleet", "the run")
 FAULTS = ("hung", "missing", "doubled", "wrong_outcome", "untold", "orphans")
-_HUNG_S = 120.0
+_HUNG_S = 600.0
 _ORPHAN_S = 10.0
 
 
