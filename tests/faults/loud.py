@@ -101,8 +101,9 @@ def main(folder: Path, told: dict[str, Any]) -> None:
     errands = errands if wanted is None else purse.some(errands, wanted, seed=1)
     bills = purse.settle(ground, folder / "results", errands)
     found = {"cells": [asdict(cell) for cell in cells], "bills": [asdict(bill) for bill in bills]}
+    kept = _store(folder, ground)
     if told.get("report", True):
-        _report(folder, ground)
+        _report(kept)
     (folder / "found.json").write_text(json.dumps(found))
 
 
@@ -110,8 +111,8 @@ def _cases(names: Sequence[str] | None) -> Sequence[Any]:
     return CASES if names is None else [case for case in CASES if case.name in names]
 
 
-def _report(folder: Path, ground: Ground) -> None:
-    """The rows of the matrix as one run of one stratum, and what the product makes of a run."""
+def _store(folder: Path, ground: Ground) -> Path:
+    """The rows of the matrix as one run of one stratum."""
     made = run(len(ground.rows), run_id="matrix")
     same: dict[str, Any] = {"run_id": "matrix", "client": "httpx", "connection": "warm"}
     with RunWriter.create(folder / "results", made) as writer:
@@ -119,8 +120,13 @@ def _report(folder: Path, ground: Ground) -> None:
             name = "healthy" if row.endpoint == "healthy" else "faulty"
             writer.append(replace(row, **same, streamed=True, seq=seq, round=seq, endpoint=name))
         writer.finish("complete", finished_at="2026-01-01T00:00:00.000000Z")
+    return writer.folder
+
+
+def _report(kept: Path) -> None:
+    """What the product makes of a run."""
     for words in (["report"], ["compare", "healthy", "faulty", "--run"]):
-        print(words, regionbench([*words, str(writer.folder)]), flush=True)  # noqa: T201
+        print(words, regionbench([*words, str(kept)]), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
