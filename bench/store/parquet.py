@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bench.errors import StoreError
 from bench.model import COLUMNS, SCHEMA_VERSION
 from bench.store import disk, runfile
-from bench.store.lines import Row, column_types, item_types, with_tuples
+from bench.store.columns import arrow_type
+from bench.store.lines import Row, column_types, with_tuples
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bench.store.places import Place
 
 NAME = "samples.parquet"
+_TAIL = 8
+_GUESS = 1 << 16
 _VERSION_KEY = b"regionbench.schema_version"
 
 
@@ -34,7 +42,19 @@ def write(folder: Path, rows: list[Row]) -> dict[str, Any]:
             )
 
     disk.replace(folder / NAME, data, check)
-    return {"rows": len(rows), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {"rows": len(rows), **vouched(data)}
+
+
+def vouched(data: bytes) -> dict[str, Any]:
+    """What a reader needs to know a file again, as a whole or by its footer alone."""
+    footer = hashlib.sha256(data[_footer_at(len(data), data[-_TAIL:]) :]).hexdigest()
+    whole = hashlib.sha256(data).hexdigest()
+    return {"bytes": len(data), "sha256": whole, "footer_sha256": footer}
+
+
+def _footer_at(size: int, tail: bytes) -> int:
+    """Where the footer begins: its length stands before the last four bytes."""
+    return size - _TAIL - int.from_bytes(tail[:4], "little")
 
 
 def encode(rows: list[Row], notes: Mapping[bytes, bytes] | None = None) -> bytes:
@@ -63,15 +83,7 @@ def schema() -> pa.Schema:
     """Explicit, so that a column without a single value keeps its type."""
     import pyarrow as pa
 
-    plain: dict[type, Any] = {
-        int: pa.int64(),
-        float: pa.float64(),
-        bool: pa.bool_(),
-        str: pa.string(),
-    }
-    items = {name: pa.list_(plain[item]) for name, item in item_types().items()}
-    kinds = column_types()
-    columns = [pa.field(name, items.get(name) or plain[kinds[name]]) for name in COLUMNS]
+    columns = [pa.field(name, arrow_type(name)) for name in COLUMNS]
     return pa.schema(columns, metadata={_VERSION_KEY: str(SCHEMA_VERSION)})
 
 
@@ -84,12 +96,70 @@ def verified(path: Path, record: dict[str, Any]) -> list[Row]:
         raise StoreError(f"{path} is missing.")
     with disk.explained(f"read {path}"):
         data = disk.read(path)
-    if hashlib.sha256(data).hexdigest() != record.get("sha256"):
-        raise StoreError(f"{path} is damaged: it is not the file that was written.")
+    _check(str(path), hashlib.sha256(data).hexdigest() == record.get("sha256"))
     rows = read(path)
     if len(rows) != record.get("rows"):
-        raise StoreError(f"{path} has {len(rows)} rows; run.json says {record.get('rows')}.")
+        raise miscounted(path, len(rows), record.get("rows"))
     return rows
+
+
+def miscounted(path: object, found: int, written: object) -> StoreError:
+    """The error for a whole file that is another's."""
+    return StoreError(f"{path} has {found} rows; run.json says {written}.")
+
+
+def open_columns(place: Place, name: str, record: Mapping[str, Any]) -> pq.ParquetFile:
+    """The file, to be read by column: its footer is bit for bit the recorded one, and each page
+    that is read is checked by its checksum. With a record from before footers had theirs all of it
+    is read.
+
+    StoreError says what is wrong with it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = place.path(name)
+    with disk.explained(f"read {path}"):
+        file, footer = _vouched_for(path, place.open(name), record)
+    try:
+        about = pq.read_metadata(pa.BufferReader(footer))
+        texts = [one for one, kind in column_types().items() if kind is str]
+        found = pq.ParquetFile(
+            file, metadata=about, read_dictionary=texts, page_checksum_verification=True
+        )
+        _check_version(path, found.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise unreadable(path) from error
+    return found
+
+
+def _vouched_for(path: str, file: BinaryIO, record: Mapping[str, Any]) -> tuple[BinaryIO, bytes]:
+    if "footer_sha256" not in record:
+        with file:
+            data = file.read()
+        _check(path, hashlib.sha256(data).hexdigest() == record.get("sha256"))
+        return io.BytesIO(data), data
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _GUESS))
+    end = file.read()
+    at = _footer_at(size, end[-_TAIL:])
+    _check(path, size == record["bytes"] and 0 <= at < size)
+    if at < size - len(end):
+        file.seek(at)
+        end = file.read()
+    footer = end[at - size :]
+    _check(path, hashlib.sha256(footer).hexdigest() == record["footer_sha256"])
+    return file, footer
+
+
+def _check(path: str, holds: bool) -> None:
+    if not holds:
+        raise StoreError(f"{path} is damaged: it is not the file that was written.")
+
+
+def unreadable(path: object) -> StoreError:
+    """The error for what cannot be read as Parquet."""
+    return StoreError(f"{path} is damaged: it cannot be read as Parquet.")
 
 
 def read(path: Path) -> list[Row]:
@@ -102,7 +172,7 @@ def read(path: Path) -> list[Row]:
             _check_version(path, file.schema_arrow)
             return _rows(file.read())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+        raise unreadable(path) from error
 
 
 def note(path: Path, key: bytes) -> bytes | None:
@@ -113,11 +183,11 @@ def note(path: Path, key: bytes) -> bytes | None:
     try:
         found = (pq.read_schema(path).metadata or {}).get(key)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path} is damaged: it cannot be read as Parquet.") from error
+        raise unreadable(path) from error
     return None if found is None else bytes(found)
 
 
-def _check_version(path: Path, found: pa.Schema) -> None:
+def _check_version(path: object, found: pa.Schema) -> None:
     text = (found.metadata or {}).get(_VERSION_KEY, b"")
     if not text.isdigit():
         raise StoreError(f"{path} is not a file of regionbench: it has no schema version.")

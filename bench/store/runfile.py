@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Run
 from bench.store import disk
+
+if TYPE_CHECKING:
+    from bench.store.places import Place
 
 NAME = "run.json"
 FORMAT = "regionbench run"
@@ -33,16 +37,29 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 
 def read(folder: Path) -> tuple[dict[str, Any], bool]:
     """The document, and whether it is as it was written. StoreError when it cannot be used."""
-    path = folder / NAME
-    content = _load(path)
+    return _read(str(folder / NAME), lambda: disk.read(folder / NAME))
+
+
+def read_at(place: Place) -> tuple[dict[str, Any], bool]:
+    """As `read`, from wherever the run lies."""
+
+    def content() -> bytes:
+        with place.open(NAME) as file:
+            return file.read()
+
+    return _read(place.path(NAME), content)
+
+
+def _read(path: str, content_of: Callable[[], bytes]) -> tuple[dict[str, Any], bool]:
+    content = _load(path, content_of)
     _check(path, content)
     told = content.pop("crc", None)
     return content, told == crc(content)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: str, content_of: Callable[[], bytes]) -> dict[str, Any]:
     try:
-        content = json.loads(disk.read(path).decode())
+        content = json.loads(content_of().decode())
     except OSError as error:
         raise StoreError(
             f"Could not read {path}: {disk.reason(error)}. {_rows_remedy(path)}"
@@ -54,11 +71,11 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rows_remedy(path: Path) -> str:
-    return f"Its rows may still be whole: give the path of {path.with_name('samples.jsonl')}."
+def _rows_remedy(path: str) -> str:
+    return f"Its rows may still be whole: give the path of {path.removesuffix(NAME)}samples.jsonl."
 
 
-def _check(path: Path, content: dict[str, Any]) -> None:
+def _check(path: str, content: dict[str, Any]) -> None:
     version = content.get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
         raise newer(path, version)
@@ -68,7 +85,7 @@ def _check(path: Path, content: dict[str, Any]) -> None:
         raise StoreError(f"{path} is damaged: {', '.join(wrong)} missing. {_rows_remedy(path)}")
 
 
-def newer(path: Path, version: int) -> NewerFormat:
+def newer(path: object, version: int) -> NewerFormat:
     """The error for a file from the future."""
     return NewerFormat(
         f"{path} was written by a newer regionbench (schema version {version}, this one reads up "
