@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.stats.memory import effective_n
-from bench.stats.metrics import latency_ms
+from bench.stats.metrics import coded, latency_ms
 from bench.stats.quantiles import LEVEL, Estimate, Values, quantile, smallest_n
 from bench.stats.rates import fails_more, fails_often, rate
 from bench.stats.strata import Stratum
@@ -72,16 +73,44 @@ class Difference:
 
 def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
     """Rounds × endpoints in ms: the stratum's main metric, +inf for failures, NaN for none."""
-    flat = pd.DataFrame(
-        {
-            "run_id": df["run_id"].astype("string").fillna(""),
-            "round": df["round"],
-            "endpoint": df["endpoint"].astype("string"),
-            "ms": latency_ms(df, stratum.metric),
-        }
-    ).dropna(subset=["round", "ms"])
-    once = flat.drop_duplicates(["run_id", "round", "endpoint"])
-    return once.pivot(index=["run_id", "round"], columns="endpoint", values="ms")
+    ms = latency_ms(df, stratum.metric)
+    runs, names = coded(df["run_id"])
+    endpoints, columns = coded(df["endpoint"])
+    has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
+    rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[has]
+    ids = ["", *sorted(names)]  # rows of no run come first
+    places = np.array([*map(ids.index, names), 0])[runs[has]]
+    index, rows = _rounds(places, rounds, ids)
+    values = np.full((len(index), len(columns)), np.nan)
+    # Backwards, so that of a round that was asked twice the first stands
+    values[rows[::-1], endpoints[has][::-1]] = ms[has][::-1]
+    found = pd.DataFrame(values, index, pd.Index(columns, name="endpoint", dtype=object), copy=False)
+    return found[sorted({columns[at] for at in pd.unique(endpoints[has])})]
+
+
+def _rounds(
+    places: npt.NDArray[np.int64], rounds: npt.NDArray[np.int64], ids: list[str]
+) -> tuple[pd.MultiIndex, npt.NDArray[np.int64]]:
+    """Every round that there is, by run and number, and where each row's stands in it."""
+    first = rounds.min() if len(rounds) else 0
+    width = int(rounds.max() - first) + 1 if len(rounds) else 1
+    there, rows = _distinct(places * width + (rounds - first), width * len(ids))
+    levels = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
+    codes = [there // width, there % width]
+    index = pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)
+    return index, rows
+
+
+def _distinct(
+    keys: npt.NDArray[np.int64], below: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The keys in order, each once, and where each one's is. By marking where keys are dense."""
+    if below > 8 * len(keys) + 1000:
+        there, rows = np.unique(keys, return_inverse=True)
+        return there, rows
+    marks = np.zeros(below, dtype=np.bool_)
+    marks[keys] = True
+    return np.flatnonzero(marks), (np.cumsum(marks) - 1)[keys]
 
 
 def paired(

@@ -13,7 +13,7 @@ from bench.stats import encode
 from bench.stats.cautions import cautions
 from bench.stats.cells import QUANTILES, Cell, cells_of, tokens_of
 from bench.stats.fit import field_of
-from bench.stats.metrics import countable, left_out
+from bench.stats.metrics import bare, counts, left_out
 from bench.stats.pairs import Difference, paired, table
 from bench.stats.quantiles import LEVEL
 from bench.stats.ranks import Rank, ranks
@@ -85,12 +85,11 @@ def summarise(df: pd.DataFrame) -> Summary:
     ``df.attrs["runs"]`` tell which endpoints were asked for and not measured.
     """
     runs = runs_of(df)
-    bare = countable(df)
-    groups = stratify(bare, runs)
+    groups = stratify(df, runs, counts(df))
     wanted = {stratum for run in runs for stratum in planned(run)}
     strata = tuple(sorted({stratum for stratum, _ in groups} | wanted, key=order))
-    rows = dict(groups)
-    cells = tuple(cell for s in strata for cell in cells_of(s, rows.get(s, bare[:0]), runs))
+    rows, none = dict(groups), bare(df)[:0]
+    cells = tuple(cell for s in strata for cell in cells_of(s, rows.get(s, none), runs))
     rounds = {stratum: table(part, stratum) for stratum, part in groups}
     differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells))
     contrasts = tuple(d for s in rounds for d in _against_lowest(s, rounds[s], cells))

@@ -31,15 +31,26 @@ def drift_seen(facts: Facts) -> list[Caution]:
 
 
 def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    ms = table(part, stratum).replace(np.inf, np.nan)
+    ms = table(part, stratum).replace(np.inf, np.nan).to_numpy(dtype=np.float64)
     # Each beside its own median: where endpoints were asked one after the other, they differ
-    rounds = (ms / ms.median()).median(axis=1).dropna()
-    change = drift(rounds.to_numpy(dtype=np.float64))
+    rounds = _row_medians(ms / _row_medians(ms.T))
+    change = drift(rounds[~np.isnan(rounds)])
     if change is None:
         return None
     text = f"{stratum}: the median moved by {100 * change:+.0f} % from the first to the last third."
     advice = "Differences are paired by round and stand; single quantiles mix two states: run again"
     return Caution("drift", text, advice)
+
+
+def _row_medians(ms: Values) -> Values:
+    """Of each row's numbers, shape (rows,); NaN where it has none."""
+    if not ms.size:
+        return np.full(len(ms), np.nan)
+    ordered = np.sort(ms, axis=1)  # NaN come last
+    n = (~np.isnan(ordered)).sum(axis=1)
+    rows = np.arange(len(ordered))
+    lower, upper = ordered[rows, np.maximum(n - 1, 0) // 2], ordered[rows, n // 2]
+    return np.asarray(lower / 2 + upper / 2, dtype=np.float64)
 
 
 def drift(values: Values) -> float | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.store.places import Place
 
 NAME = "samples.parquet"
+WRITING: Mapping[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 _TAIL = 8
 _GUESS = 1 << 16
 _VERSION_KEY = b"regionbench.schema_version"
@@ -60,22 +61,28 @@ def _footer_at(size: int, tail: bytes) -> int:
 def encode(rows: list[Row], notes: Mapping[bytes, bytes] | None = None) -> bytes:
     """The bytes of the file; ``notes`` go into its footer, for `note` to find."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns = schema()
-    sink = pa.BufferOutputStream()
     try:
         # Column by column: pyarrow's own from_pylist takes eight times as long
         arrays = [
             pa.array([row[name] for row in rows], columns.field(name).type) for name in COLUMNS
         ]
-        about = {**columns.metadata, **(notes or {})}
-        table = pa.Table.from_arrays(arrays, schema=columns.with_metadata(about))
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        return encode_table(pa.Table.from_arrays(arrays, schema=columns), notes)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise StoreError(
             f"{NAME} could not be made: {error}. The rows are whole in samples.jsonl."
         ) from error
+
+
+def encode_table(table: pa.Table, notes: Mapping[bytes, bytes] | None = None) -> bytes:
+    """As `encode`, of rows that are columns already."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {**schema().metadata, **(notes or {})}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(about), sink, **WRITING)
     return bytes(sink.getvalue())
 
 
