@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from bench.errors import UsageError
-from bench.model import COLUMNS, CONNECTIONS, GLOBAL, KINDS, OUTCOMES
+from bench.model import COLUMNS, CONNECTIONS, GLOBAL, KINDS, OUTCOMES, Caution
 from bench.store.columns import arrow_type, instants
 from bench.store.lines import column_types, item_types
 from bench.store.tables import StoredTable, of_rows
@@ -74,7 +75,9 @@ def tidy(rows: Iterable[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]] = 
     ``attrs["runs"]`` holds the given ``run.json`` contents, ``attrs["cautions"]`` is a list of
     ``{"code", "text", "advice"}``.
     """
-    return joined([of_rows({}, list(rows))], runs)
+    df = joined([of_rows({}, list(rows))], None, runs)
+    df.attrs = {"runs": [dict(run) for run in runs], "cautions": []}
+    return df
 
 
 def needed(columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -101,25 +104,70 @@ def _shown(columns: Sequence[str] | None) -> list[str]:
 
 def joined(
     tables: Iterable[StoredTable],
-    runs: Sequence[Mapping[str, Any]] = (),
     columns: Sequence[str] | None = None,
+    listed: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """As `tidy`, of stored runs by column: `KEYS`, and ``columns`` if not all. Rows that a choice
-    left out are left out.
+    left out are left out; so are runs of which it left nothing, and a caution says how many.
 
-    It takes what the tables hold, column by column, so that no column is in memory twice.
+    Takes one table after the other and keeps none of them, and at the end one column after the
+    other: what is in memory twice is one column. ``listed`` are runs whose endpoints come first.
     """
-    shown = _shown(columns)
-    parts: dict[str, list[pa.Array]] = {name: [] for name in shown}
+    shown, found, missed = _shown(columns), list[StoredTable](), 0
+    parts: dict[str, list[Any]] = {name: [] for name in shown}
     for one in tables:
         table = _derived(one.table, shown)
         table = table if one.kept is None or not len(table) else table.filter(one.kept)
         for name, chunks in parts.items():
-            chunks += table[name].chunks
-    frame = pd.DataFrame({name: _column(name, parts.pop(name), runs) for name in shown}, copy=False)
-    frame.attrs["runs"] = [dict(run) for run in runs]
-    frame.attrs["cautions"] = []
+            chunks += _small(name, table[name])
+        missed += one.missed
+        found += [] if one.missed else [replace(one, table=None, kept=None)]
+    runs = [one.run for one in found]
+    made = {name: _column(name, parts.pop(name), [*listed, *runs]) for name in shown}
+    frame = pd.DataFrame(made, copy=False)
+    told = [caution for one in found for caution in one.cautions]
+    told += [_filtered_out(missed, missed + len(found))] if missed else []
+    frame.attrs = {"runs": runs, "cautions": [asdict(caution) for caution in told]}
     return frame
+
+
+def _filtered_out(missed: int, of: int) -> Caution:
+    text = f"{missed} of {of} runs have no row that was asked for: they are not in the frame."
+    return Caution("filtered_out", text)
+
+
+def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    for name in DERIVED:
+        if name in shown:
+            table = table.append_column(name, _DERIVATIONS[name](pc, table))
+    return table
+
+
+def _small(name: str, column: pa.ChunkedArray) -> list[Any]:
+    """What is kept of a run's column until all are there: names as codes, instants as numbers."""
+    if name == "started_at":
+        return list(instants(column).chunks)
+    if name == "endpoint" or name in _CATEGORIES:
+        return [_Coded.of(chunk) for chunk in column.chunks]
+    return [_plain(chunk) for chunk in column.chunks]
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """Names as places in a list, -1 for none; what is in no row is in no list."""
+
+    codes: Any
+    names: list[str | None]
+
+    @classmethod
+    def of(cls, chunk: pa.Array) -> Self:
+        found = _encoded(chunk)
+        names = found.dictionary.to_pylist()
+        codes = _indices(found).astype(np.min_scalar_type(-max(1, len(names))))
+        used = np.bincount(codes[codes >= 0], minlength=len(names))
+        return cls(codes, [name if n else None for name, n in zip(names, used, strict=True)])
 
 
 def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
@@ -139,7 +187,7 @@ def _network_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
 def _think_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
     """One connection's minimum rests on its SYN alone, since later round trips carry delayed ACKs;
     the path's is the smallest of all connections that took it."""
-    keys = [_codes(pc, table[name]) for name in ("run_id", "endpoint", "peer_ip")]
+    keys = [_codes(table[name]) for name in ("run_id", "endpoint", "peer_ip")]
     rtt_ns = _DTYPES[int].__from_arrow__(table["min_rtt_ns"])
     shortest = pd.Series(rtt_ns).groupby(keys).transform("min")
     first_byte = pc.coalesce(table["ttfb_kernel_ns"], table["ttfb_ns"])
@@ -147,11 +195,8 @@ def _think_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
     return pc.divide(think_ns.cast("float64", safe=False), float(NS_PER_MS))
 
 
-def _codes(pc: Any, names: pa.ChunkedArray) -> Any:
-    encoded = names.combine_chunks()
-    if not hasattr(encoded, "indices"):
-        encoded = pc.dictionary_encode(encoded)
-    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+def _codes(names: pa.ChunkedArray) -> Any:
+    return _indices(_encoded(names.combine_chunks()))
 
 
 _DERIVATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -161,10 +206,9 @@ _DERIVATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _column(name: str, chunks: list[pa.Array], runs: Sequence[Mapping[str, Any]]) -> Any:
+def _column(name: str, chunks: list[Any], runs: Sequence[Mapping[str, Any]]) -> Any:
     import pyarrow as pa
 
-    kind = pa.float64() if name in DERIVED else arrow_type(name)
     if name == "endpoint":
         return _endpoints(chunks, runs)
     if name in _CATEGORIES:
@@ -172,10 +216,12 @@ def _column(name: str, chunks: list[pa.Array], runs: Sequence[Mapping[str, Any]]
     if name in item_types():
         lists = [_items(one) for chunk in chunks for one in chunk.to_pylist()]
         return pd.Series(lists, dtype=object)
-    whole = pa.chunked_array([_plain(chunk) for chunk in chunks], kind)
     if name == "started_at":
-        return instants(whole).to_pandas().astype("datetime64[ns, UTC]")
-    return _DTYPES[float if name in DERIVED else column_types()[name]].__from_arrow__(whole)
+        whole = pa.chunked_array(chunks, pa.timestamp("ns", "UTC"))
+        return whole.to_pandas().astype("datetime64[ns, UTC]")
+    kind = float if name in DERIVED else column_types()[name]
+    plain = pa.float64() if name in DERIVED else arrow_type(name)
+    return _DTYPES[kind].__from_arrow__(pa.chunked_array(chunks, plain))
 
 
 def _items(values: list[Any] | None) -> tuple[Any, ...] | None:
@@ -186,30 +232,32 @@ def _plain(chunk: pa.Array) -> pa.Array:
     return chunk.dictionary_decode() if hasattr(chunk, "dictionary_decode") else chunk
 
 
-def _category(
-    chunks: list[pa.Array], known: Sequence[str], ordered: bool = False
-) -> pd.Categorical:
+def _category(chunks: list[_Coded], known: Sequence[str], ordered: bool = False) -> pd.Categorical:
     """Known names keep their order; names this version has not met follow as they appear."""
-    places: dict[str, int] = {name: place for place, name in enumerate(known)}
-    codes = [_places(chunk, places) for chunk in chunks]
+    places = {name: place for place, name in enumerate(known)}
+    for name in (name for chunk in chunks for name in chunk.names if name is not None):
+        places.setdefault(name, len(places))
     smallest = np.min_scalar_type(-max(1, len(places)))
-    whole = np.concatenate([np.empty(0, smallest), *(code.astype(smallest) for code in codes)])
+    whole = np.empty(sum(len(chunk.codes) for chunk in chunks), smallest)
+    done = 0
+    for chunk in chunks:
+        found = [-1 if name is None else places[name] for name in chunk.names]
+        whole[done : done + len(chunk.codes)] = np.array([*found, -1], smallest)[chunk.codes]
+        done += len(chunk.codes)
     return pd.Categorical.from_codes(whole, categories=list(places), ordered=ordered)
 
 
-def _places(chunk: pa.Array, places: dict[str, int]) -> Any:
-    """The code of each value, -1 for none; names that are new get a place."""
-    encoded = chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
-    raw = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    names = encoded.dictionary.to_pylist()
-    seen = pd.unique(raw)
-    found = np.full(len(names) + 1, -1)  # the last stands for none
-    for at in seen[seen >= 0]:
-        found[at] = places.setdefault(names[at], len(places))
-    return found[raw]
+def _encoded(chunk: pa.Array) -> pa.Array:
+    return chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
 
 
-def _endpoints(chunks: list[pa.Array], runs: Sequence[Mapping[str, Any]]) -> pd.Categorical:
+def _indices(chunk: pa.Array) -> Any:
+    """Of each value in the dictionary; -1 for none."""
+    found = chunk.indices
+    return (found.fill_null(-1) if found.null_count else found).to_numpy(zero_copy_only=False)
+
+
+def _endpoints(chunks: list[_Coded], runs: Sequence[Mapping[str, Any]]) -> pd.Categorical:
     listed = [
         str(item.get("name"))
         for run in runs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from bench.model import Caution
 from bench.store import (
     Local,
     Place,
+    StoredRun,
     StoredTable,
     Where,
     checked,
@@ -46,12 +48,12 @@ def load(
     damaged or skipped. Raises StoreError when there is no run at all, UsageError for a column that
     is none.
     """
-    wanted = _Wanted(columns, where)
+    reading = _Reading(columns, where)
     if "://" in str(path):
         from bench.store import remote
 
-        return wanted.of(remote.run_places(str(path)), str(path))
-    return wanted.frame(*_read(Path(path), wanted))
+        return reading.frame(reading.tables(remote.run_places(str(path))), str(path))
+    return reading.frame(reading.of(Path(path)), str(path))
 
 
 def load_runs(
@@ -61,97 +63,77 @@ def load_runs(
 
     Raises StoreError when none can.
     """
-    return _Wanted(columns, where).of(map(Local, folders), "")
+    reading = _Reading(columns, where)
+    return reading.frame(reading.tables(map(Local, folders)), "")
 
 
-class _Wanted:
-    """What of each run is to be read."""
+class _Reading:
+    """What of each run is read, and what could not be."""
 
     def __init__(self, columns: Sequence[str] | None, where: Where | None) -> None:
         self._columns = columns
         self._stored = frame.needed(columns)
         self._where = checked(where) if where else None
+        self._skipped: list[Caution] = []
+        self._found = 0
 
-    def of(self, places: Iterable[Place], path: str) -> pd.DataFrame:
-        """The frame of the runs in these places."""
-        found, skipped = self.read_all(places)
-        if not found:
-            why = skipped[0].text if skipped else "there is no run to load"
+    def frame(self, tables: Iterable[StoredTable], path: str) -> pd.DataFrame:
+        """One frame of all of them, with what must be known of it. StoreError for none."""
+        df = frame.joined(self._counted(tables), self._columns)
+        if not self._found:
+            why = self._skipped[0].text if self._skipped else "there is no run in it"
             at = f"Nothing to read in {path}: " if path else ""
             raise StoreError(f"{at}{why} Give a run folder or make a run first.")
-        return self.frame(found, skipped)
-
-    def read_all(self, places: Iterable[Place]) -> tuple[list[StoredTable], list[Caution]]:
-        """Each run that can be read, and why the others cannot."""
-        found: list[StoredTable] = []
-        skipped: list[Caution] = []
-        for place in places:
-            try:
-                found.append(self.read(place))
-            except StoreError as error:
-                skipped.append(Caution("unreadable_run", f"{place.name} was skipped: {error}"))
-        return found, skipped
-
-    def read(self, place: Place) -> StoredTable:
-        """One run; StoreError when it cannot be read."""
-        return read_table(place, self._stored, self._where)
-
-    def rows(self, stored: foreign.StoredRun) -> StoredTable:
-        """One run whose rows are here already."""
-        return of_rows(stored.run, stored.rows, stored.cautions, self._stored, self._where)
-
-    def frame(self, found: list[StoredTable], skipped: Sequence[Caution] = ()) -> pd.DataFrame:
-        """One frame of all of them, with what must be known of it; empties ``found``."""
-        meant = [one for one in found if not one.missed]
-        told = [*skipped, *(caution for one in meant for caution in one.cautions)]
-        told += _left_out(len(found) - len(meant), len(found))
-        runs = [one.run for one in meant]
-        found.clear()
-        df = frame.joined(_given_away(meant), runs, self._columns)
-        df.attrs["cautions"] = [{"code": c.code, "text": c.text, "advice": c.advice} for c in told]
+        df.attrs["cautions"] = [*map(asdict, self._skipped), *df.attrs["cautions"]]
         return df
 
+    def _counted(self, tables: Iterable[StoredTable]) -> Iterator[StoredTable]:
+        for table in tables:
+            self._found += 1
+            yield table
 
-def _given_away(tables: list[StoredTable]) -> Iterable[StoredTable]:
-    """One after the other, and none kept: the frame takes their place in memory."""
-    tables.reverse()
-    while tables:
-        yield tables.pop()
+    def tables(self, places: Iterable[Place]) -> Iterator[StoredTable]:
+        """Each run that can be read; why the others cannot is kept."""
+        for place in places:
+            try:
+                yield self._table(place)
+            except StoreError as error:
+                told = Caution("unreadable_run", f"{place.name} was skipped: {error}")
+                self._skipped.append(told)
+
+    def of(self, path: Path) -> Iterable[StoredTable]:
+        """Run by run, those of a folder in the order of their names; with files of other tools in
+        it, of their beginnings."""
+        if is_run(path):
+            return [self._table(Local(path))]
+        if path.is_dir():
+            strange, told = foreign.read_folder(path)
+            self._skipped += told
+            tables = self.tables(map(Local, run_folders(path)))
+            mixed = [*tables, *map(self._rows, strange)] if strange else []
+            return sorted(mixed, key=_started) if strange else tables
+        return [self._rows(_read_file(path))]
+
+    def _table(self, place: Place) -> StoredTable:
+        return read_table(place, self._stored, self._where)
+
+    def _rows(self, stored: StoredRun) -> StoredTable:
+        return of_rows(stored.run, stored.rows, stored.cautions, self._stored, self._where)
 
 
-def _left_out(missed: int, of: int) -> list[Caution]:
-    if not missed:
-        return []
-    text = f"{missed} of {of} runs have no row that was asked for: they are not in the frame."
-    return [Caution("filtered_out", text)]
+def _started(one: StoredTable) -> str:
+    return str(one.run.get("started_at"))
 
 
-def _read(path: Path, wanted: _Wanted) -> tuple[list[StoredTable], list[Caution]]:
-    """Run by run, those of a folder in the order in which they began."""
-    if path.is_dir() and not is_run(path):
-        return _read_folder(path, wanted)
-    if is_run(path):
-        return [wanted.read(Local(path))], []
+def _read_file(path: Path) -> StoredRun:
     reader = foreign.reader_of(path)
     if reader is not None:
-        return [wanted.rows(reader.read(path))], []
+        return reader.read(path)
     if path.suffix in (".json", ".txt") and path.is_file() and not is_run(path.parent):
         tools = ", ".join(foreign.READERS)
         raise StoreError(
             f"{path} is of no tool that can be read: give a file of {tools}, or a run."
         )
-    if path.is_file():
-        return [wanted.rows(read_file(path))], []
-    return [], []
-
-
-def _read_folder(path: Path, wanted: _Wanted) -> tuple[list[StoredTable], list[Caution]]:
-    strange, told = foreign.read_folder(path)
-    found, skipped = wanted.read_all(map(Local, run_folders(path)))
-    told += skipped
-    found += map(wanted.rows, strange)
-    if not found:
-        why = told[0].text if told else "there is no run in it"
-        raise StoreError(f"Nothing to read in {path}: {why} Give a run folder or make a run first.")
-    found.sort(key=lambda one: str(one.run.get("started_at")))
-    return found, told
+    if not path.is_file():
+        raise StoreError(f"{path} is not there: give a run folder, a folder of runs or a file.")
+    return read_file(path)

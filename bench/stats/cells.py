@@ -62,10 +62,8 @@ def cells_of(stratum: Stratum, df: pd.DataFrame, runs: Sequence[Mapping[str, Any
     names += [name for name in reasons if name not in names]
     places = {name: place for place, name in enumerate(known) if seen[place]}
     shown = [name for name in names if name in places or _asked(name, runs)]
-    return [
-        _cell(stratum, name, df.take(np.flatnonzero(codes == places.get(name, -2))), reasons.get(name))
-        for name in shown
-    ]
+    rows = {name: np.flatnonzero(codes == places.get(name, -2)) for name in shown}
+    return [_cell(stratum, name, df.take(rows[name]), reasons.get(name)) for name in shown]
 
 
 def dropped(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:

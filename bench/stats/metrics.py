@@ -65,15 +65,12 @@ def countable(df: pd.DataFrame) -> pd.DataFrame:
 
     Without attrs: pandas copies them deeply at every step, and they are large.
     """
-    df = bare(df)
-    return df[counts(df)]
+    return bare(df)[counts(df)]
 
 
 def bare(df: pd.DataFrame) -> pd.DataFrame:
     """The same rows without attrs."""
-    df = df.copy(deep=False)
-    df.attrs = {}
-    return df
+    return pd.DataFrame(df)
 
 
 def counts(df: pd.DataFrame) -> Flags:

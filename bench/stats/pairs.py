@@ -20,6 +20,9 @@ from bench.stats.rates import fails_more, fails_often, rate
 from bench.stats.strata import Stratum
 from bench.stats.walsh import Middle, middle
 
+Worths = dict[frozenset[str], float]
+"""Two endpoints → how many independent pairs theirs are worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Percent:
@@ -74,18 +77,19 @@ class Difference:
 def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
     """Rounds × endpoints in ms: the stratum's main metric, +inf for failures, NaN for none."""
     ms = latency_ms(df, stratum.metric)
-    runs, names = coded(df["run_id"])
+    runs, run_ids = coded(df["run_id"])
     endpoints, columns = coded(df["endpoint"])
     has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
     rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[has]
-    ids = ["", *sorted(names)]  # rows of no run come first
-    places = np.array([*map(ids.index, names), 0])[runs[has]]
+    ids = ["", *sorted(run_ids)]  # rows of no run come first
+    places = np.array([*map(ids.index, run_ids), 0])[runs[has]]
     index, rows = _rounds(places, rounds, ids)
     values = np.full((len(index), len(columns)), np.nan)
     # Backwards, so that of a round that was asked twice the first stands
     values[rows[::-1], endpoints[has][::-1]] = ms[has][::-1]
-    found = pd.DataFrame(values, index, pd.Index(columns, name="endpoint", dtype=object), copy=False)
-    return found[sorted({columns[at] for at in pd.unique(endpoints[has])})]
+    names = pd.Index(columns, name="endpoint", dtype=object)
+    asked = sorted({columns[at] for at in pd.unique(endpoints[has])})
+    return pd.DataFrame(values, index, names, copy=False)[asked]
 
 
 def _rounds(
@@ -114,15 +118,26 @@ def _distinct(
 
 
 def paired(
-    rounds: pd.DataFrame, stratum: Stratum, endpoint: str, baseline: str, level: float = LEVEL
+    rounds: pd.DataFrame,
+    stratum: Stratum,
+    endpoint: str,
+    baseline: str,
+    level: float = LEVEL,
+    worths: Worths | None = None,
 ) -> Difference:
-    """The difference of two columns of `table`; an endpoint without rows has no pairs."""
+    """The difference of two columns of `table`; an endpoint without rows has no pairs.
+
+    ``worths`` keeps what is the same at every level and either way round, for who compares the same
+    two again.
+    """
+    worths = {} if worths is None else worths
     ours, theirs = _column(rounds, endpoint), _column(rounds, baseline)
     complete = ~(np.isnan(ours) | np.isnan(theirs))
     both = complete & np.isinf(ours) & np.isinf(theirs)
     a, b = ours[complete & ~both], theirs[complete & ~both]
     logs = _log_ratio(a, b)
-    worth = effective_n(logs)
+    both_ways = frozenset((endpoint, baseline))
+    worth = worths[both_ways] = worths[both_ways] if both_ways in worths else effective_n(logs)
     found = middle(logs, level, stretch=len(logs) / worth if worth else 1.0)
     return Difference(
         stratum,

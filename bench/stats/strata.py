@@ -69,9 +69,7 @@ def stratify(
     runs = runs_of(df) if runs is None else runs
     df = bare(df)
     codes, found = _keys(df, runs, np.flatnonzero(only) if only is not None else np.arange(len(df)))
-    groups = [
-        (stratum, df.take(np.flatnonzero(codes == code))) for code, stratum in found.items()
-    ]
+    groups = [(stratum, df.take(np.flatnonzero(codes == code))) for code, stratum in found.items()]
     return sorted(groups, key=lambda pair: order(pair[0]))
 
 

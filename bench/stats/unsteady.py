@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,10 @@ from scipy.stats import kendalltau
 
 from bench.model import Caution
 from bench.stats.facts import Facts, counted
-from bench.stats.metrics import latency_ms, plain_ms
+from bench.stats.metrics import coded, latency_ms, plain_ms
 from bench.stats.pairs import table
 from bench.stats.quantiles import Values
-from bench.stats.strata import Stratum, runs_of
+from bench.stats.strata import Stratum
 from bench.units import NS_PER_MS, format_ms
 
 DRIFT_ALPHA = 0.01
@@ -80,10 +81,11 @@ def clock_steps(facts: Facts) -> list[Caution]:
 def cold_start(facts: Facts) -> list[Caution]:
     eager = {
         str(run.get("run_id"))
-        for run in runs_of(facts.df)
+        for run in facts.runs
         if (run.get("plan") or {}).get("warmup_rounds") == 0
     }
-    worst = max((_first_ratio(s, part, eager) for s, part in facts.groups), default=0.0)
+    groups = facts.groups if eager else ()
+    worst = max((_first_ratio(s, part, eager) for s, part in groups), default=0.0)
     if worst < COLD_RATIO:
         return []
     text = f"No warm-up rounds, and the first requests took {worst:.1f} times the median."
@@ -104,10 +106,10 @@ def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
 
 def outliers(facts: Facts) -> list[Caution]:
     found = Counter(
-        str(name)
+        name
         for stratum, part in facts.groups
-        for name, rows in part.groupby(part["endpoint"].astype("string"))
-        for _ in range(_far_out(latency_ms(rows, stratum.metric)))
+        for name, ms in _by_endpoint(part, stratum)
+        for _ in range(_far_out(ms))
     )
     if not found:
         return []
@@ -120,6 +122,12 @@ def outliers(facts: Facts) -> list[Caution]:
         " this machine was late then"
     )
     return [Caution("outliers", text, advice)]
+
+
+def _by_endpoint(part: pd.DataFrame, stratum: Stratum) -> Iterator[tuple[str, Values]]:
+    ms = latency_ms(part, stratum.metric)
+    codes, names = coded(part["endpoint"])
+    return ((name, ms[codes == place]) for place, name in enumerate(names))
 
 
 def _far_out(ms: Values) -> int:
@@ -136,7 +144,7 @@ def late_harness(facts: Facts) -> list[Caution]:
     shown = [abs(d.ms.value_ms) for d in facts.differences if d.ms.value_ms and d.direction]
     if not shown or not np.isfinite(smallest := min(shown)):
         return []
-    error_ms = _own_error_ms(facts.df)
+    error_ms = _own_error_ms(facts)
     if error_ms is None or error_ms <= LATE_SHARE * smallest:
         return []
     text = (
@@ -149,19 +157,19 @@ def late_harness(facts: Facts) -> list[Caution]:
     return [Caution("host_noisy", text, advice)]
 
 
-def _own_error_ms(df: pd.DataFrame) -> float | None:
+def _own_error_ms(facts: Facts) -> float | None:
     """What the harness may have added to a time, by the layer that the times come from.
 
     The calibration's p90 of that layer's bias; without one, how late this process woke up, which
     reaches every layer but the kernel's stamps.
     """
-    layers = df["ttfb_layer"].dropna()
+    layers = facts.df["ttfb_layer"].dropna()
     layer = str(layers.mode().iloc[0]) if len(layers) else "app"
-    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in runs_of(df)]
+    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in facts.runs]
     measured = [spread["p90_us"] / 1000 for spread in spreads if spread]
     if measured:
         return float(max(measured))
-    late = df["wakeup_late_ns"].dropna()
+    late = facts.df["wakeup_late_ns"].dropna()
     return None if layer == "kernel" or late.empty else float(late.median()) / NS_PER_MS
 
 

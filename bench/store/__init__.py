@@ -7,6 +7,8 @@ A run is a folder, readable by its owner only:
     samples.parquet  the same rows for speed, made and verified when the run finishes
     tags.json        words that people put on it afterwards; absent without any
 
+Rows of many finished runs may lie in one file of ``packs/`` instead, which their run.json names.
+
 Writing is `RunWriter`; reading (`read_table` by column, `read_run` and `read_runs` by row) never
 writes and tells what it could not read as cautions; `repair` makes a folder fit to be appended to
 again.
@@ -15,6 +17,7 @@ again.
 from bench.store.archive import export_runs, import_runs
 from bench.store.columns import Where, checked
 from bench.store.compact import compact
+from bench.store.packs import Packing, pack, packings, sweep
 from bench.store.places import Local, Place
 from bench.store.reader import StoredRun, is_run, read_file, read_run, read_runs, run_folders
 from bench.store.reopen import Kept, reopen
@@ -28,6 +31,7 @@ __all__ = [
     "Head",
     "Kept",
     "Local",
+    "Packing",
     "Place",
     "RunWriter",
     "StoredRun",
@@ -40,6 +44,8 @@ __all__ = [
     "import_runs",
     "is_run",
     "of_rows",
+    "pack",
+    "packings",
     "read_file",
     "read_heads",
     "read_run",
@@ -49,5 +55,6 @@ __all__ = [
     "reopen",
     "repair",
     "run_folders",
+    "sweep",
     "try_results",
 ]

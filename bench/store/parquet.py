@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -115,35 +117,47 @@ def miscounted(path: object, found: int, written: object) -> StoreError:
     return StoreError(f"{path} has {found} rows; run.json says {written}.")
 
 
-def open_columns(place: Place, name: str, record: Mapping[str, Any]) -> pq.ParquetFile:
+@contextmanager
+def open_columns(place: Place, name: str, record: Mapping[str, Any]) -> Iterator[pq.ParquetFile]:
     """The file, to be read by column: its footer is bit for bit the recorded one, and each page
     that is read is checked by its checksum. With a record from before footers had theirs all of it
     is read.
 
-    StoreError says what is wrong with it.
+    StoreError says what is wrong with it, also when that shows only while it is read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = place.path(name)
     with disk.explained(f"read {path}"):
-        file, footer = _vouched_for(path, place.open(name), record)
-    try:
-        about = pq.read_metadata(pa.BufferReader(footer))
-        texts = [one for one, kind in column_types().items() if kind is str]
-        found = pq.ParquetFile(
-            file, metadata=about, read_dictionary=texts, page_checksum_verification=True
-        )
-        _check_version(path, found.schema_arrow)
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise unreadable(path) from error
-    return found
+        file = place.open(name)
+    with file:
+        try:
+            source, footer = _vouched_for(path, file, record)
+            about = _metadata(footer)
+            kinds = column_types()
+            texts = [one for one in about.schema.names if kinds.get(one) is str]
+            found = pq.ParquetFile(
+                source, metadata=about, read_dictionary=texts, page_checksum_verification=True
+            )
+            _check_version(path, found.schema_arrow)
+            yield found
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            raise unreadable(path) from error
+
+
+@lru_cache(maxsize=4)
+def _metadata(footer: bytes) -> pq.FileMetaData:
+    """Kept for the other runs of a pack."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(pa.BufferReader(footer))
 
 
 def _vouched_for(path: str, file: BinaryIO, record: Mapping[str, Any]) -> tuple[BinaryIO, bytes]:
     if "footer_sha256" not in record:
-        with file:
-            data = file.read()
+        data = file.read()
         _check(path, hashlib.sha256(data).hexdigest() == record.get("sha256"))
         return io.BytesIO(data), data
     size = file.seek(0, os.SEEK_END)
@@ -177,7 +191,7 @@ def read(path: Path) -> list[Row]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_version(path, file.schema_arrow)
-            return _rows(file.read())
+            return rows_of(file.read())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise unreadable(path) from error
 
@@ -202,7 +216,21 @@ def _check_version(path: object, found: pa.Schema) -> None:
         raise runfile.newer(path, int(text))
 
 
-def _rows(table: pa.Table) -> list[Row]:
+def groups(file: pq.ParquetFile, record: Mapping[str, Any]) -> range:
+    """The row groups of a run: all of its own file, some of a pack. StoreError when they hold
+    other than its rows."""
+    first, count = record.get("groups") or (0, file.num_row_groups)
+    found = range(first, min(first + count, file.num_row_groups))
+    rows = sum(file.metadata.row_group(at).num_rows for at in found)
+    if rows != record["rows"]:
+        raise StoreError(
+            f"{record.get('file', NAME)} has {rows} rows of a run that had {record['rows']}."
+        )
+    return found
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    """The rows of a table, every column present."""
     import pyarrow as pa
 
     for field in schema():

@@ -56,11 +56,18 @@ def _rows(folder: Path, run: dict[str, Any], live: bool) -> tuple[list[lines.Row
     told: list[Caution] = []
     if (record := vouched(run)) is not None:
         try:
-            return parquet.verified(folder / parquet.NAME, record), told
+            return _vouched_rows(folder, record), told
         except StoreError as error:
             told.append(not_by_parquet(error))
     rows, more = lines_of(Local(folder), run, live)
     return rows, told + more
+
+
+def _vouched_rows(folder: Path, record: dict[str, Any]) -> list[lines.Row]:
+    if "groups" not in record:
+        return parquet.verified(folder / parquet.NAME, record)
+    with parquet.open_columns(Local(folder), record["file"], record) as file:
+        return parquet.rows_of(file.read_row_groups(list(parquet.groups(file, record))))
 
 
 def vouched(run: dict[str, Any]) -> dict[str, Any] | None:
@@ -90,6 +97,8 @@ def lines_of(
     except FileNotFoundError as error:
         if run["status"] == "running":
             return [], []  # killed before the first row
+        if "groups" in (vouched(run) or {}):
+            raise StoreError(f"The rows of {run['run_id']} are in a pack: copy it too.") from error
         raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error
     except OSError as error:
         raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error

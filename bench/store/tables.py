@@ -75,24 +75,17 @@ def read_table(
 def _read_columns(
     place: Place, record: Mapping[str, Any], columns: Sequence[str], where: Where | None
 ) -> tuple[pa.Table, pa.ChunkedArray | None]:
-    import pyarrow as pa
-
-    name = place.path(parquet.NAME)
-    file = parquet.open_columns(place, parquet.NAME, record)
-    try:
-        with file:
-            if file.metadata.num_rows != record["rows"]:
-                raise parquet.miscounted(name, file.metadata.num_rows, record["rows"])
-            if not where:
-                return _read(file, columns), None
-            looked_at = _read(file, asked_of(where))
-            kept = chosen(looked_at, where)
-            if not any_of(kept):
-                return table_of((), columns), kept
-            rest = [one for one in columns if one not in looked_at.column_names]
-            return _joined(looked_at, _read(file, rest), columns), kept
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise parquet.unreadable(name) from error
+    name = str(record.get("file", parquet.NAME))
+    with parquet.open_columns(place, name, record) as file:
+        groups = parquet.groups(file, record)
+        if not where:
+            return _read(file, groups, columns), None
+        looked_at = _read(file, groups, asked_of(where))
+        kept = chosen(looked_at, where)
+        if not any_of(kept):
+            return table_of((), columns), kept
+        rest = [one for one in columns if one not in looked_at.column_names]
+        return _joined(looked_at, _read(file, groups, rest), columns), kept
 
 
 def _joined(one: pa.Table, other: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -101,14 +94,14 @@ def _joined(one: pa.Table, other: pa.Table, columns: Sequence[str]) -> pa.Table:
     return other.select(list(columns))
 
 
-def _read(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
+def _read(file: pq.ParquetFile, groups: range, columns: Sequence[str]) -> pa.Table:
     """These columns, in this order: null where the file is from before there was such a one."""
     import pyarrow as pa
 
     held = set(file.schema_arrow.names)
-    table = file.read([name for name in columns if name in held])
+    table = file.read_row_groups(list(groups), [name for name in columns if name in held])
+    rows = sum(file.metadata.row_group(at).num_rows for at in groups)
     for name in columns:
         if name not in held:
-            nulls = pa.nulls(file.metadata.num_rows, arrow_type(name))
-            table = table.append_column(name, nulls)
+            table = table.append_column(name, pa.nulls(rows, arrow_type(name)))
     return table.select(list(columns))

@@ -49,7 +49,7 @@ def _write(results: Path, number: int, rounds: int) -> None:
 def _run(run_id: str, began: dt.datetime, rounds: int) -> Run:
     return Run(
         run_id=run_id,
-        plan=Plan(catalogue="fleet", rounds=rounds, connections=CONNECTIONS, warmup_rounds=0),
+        plan=Plan(catalogue="fleet", rounds=rounds, connections=CONNECTIONS, warmup_rounds=1),
         plan_sha256="0" * 64,
         provider="fleet",
         simulated=True,
@@ -82,9 +82,11 @@ def _table(run: Run, began: dt.datetime, rounds: int, rng: np.random.Generator) 
         "reused": pa.array(~cold),
         "started_at": _started(began, seq),
     }
-    columns = [found.get(name, pa.nulls(n, arrow_type(name))) for name in COLUMNS]
-    return pa.Table.from_arrays([c.cast(f.type) for c, f in zip(columns, parquet.schema(), strict=True)],
-                                schema=parquet.schema())  # fmt: skip
+    columns = [
+        found[name].cast(arrow_type(name)) if name in found else pa.nulls(n, arrow_type(name))
+        for name in COLUMNS
+    ]
+    return pa.Table.from_arrays(columns, schema=parquet.schema())
 
 
 def _names(run: Run, rng: np.random.Generator, n: int) -> dict[str, Any]:
@@ -138,12 +140,16 @@ def _times(rng: np.random.Generator, seq: Any, endpoint: Any, cold: Any) -> dict
         "late_ns": rng.exponential(0.2, n),
     }
     opened = {"dns_ns": 3 * rng.uniform(0.5, 2, n), "tcp_ns": rtt_ms, "tls_ns": 1.4 * rtt_ms}
-    offsets = pa.array(np.repeat(_ns(set_up_ms + work_ms), 4) + np.tile(np.arange(4), n) * 9_000_000)
+    offsets = pa.array(
+        np.repeat(_ns(set_up_ms + work_ms), 4) + np.tile(np.arange(4), n) * 9_000_000
+    )
     return {
         **{name: pa.array(_ns(ms), mask=bad) for name, ms in answered.items()},
         **{name: pa.array(_ns(ms)) for name, ms in every.items()},
         **{name: pa.array(_ns(ms), mask=~cold) for name, ms in opened.items()},
-        "token_offsets_ns": pa.ListArray.from_arrays(np.arange(0, 4 * n + 1, 4, dtype=np.int32), offsets),
+        "token_offsets_ns": pa.ListArray.from_arrays(
+            np.arange(0, 4 * n + 1, 4, dtype=np.int32), offsets
+        ),
         "server_e2e_ms": pa.array(work_ms * 1.25, mask=bad),
         "outcome": _coded(bad.astype(int), ("ok", "server_error")),
         "failed_phase": _coded(bad.astype(int), (None, "ttfb")),
