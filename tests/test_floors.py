@@ -102,6 +102,7 @@ WALLS = {
     },
     "prometheus_client": {"watch/metrics.py"},
     "pyarrow": {"store/", "frame.py"},
+    "fsspec": {"store/remote.py"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},
     "trustme": {"simulator/"},

@@ -102,7 +102,10 @@ def _cell(stratum: Stratum, endpoint: str, df: pd.DataFrame, reason: str | None)
         outcomes={str(k): int(v) for k, v in _counts(df[bad]).items()},
         median_ms=_median(ordered),
         quantiles={name: estimate(ordered, q) for name, q in QUANTILES.items()},
-        phases={name: _median(_present(plain_ms(df, name)[answered])) for name in METRICS},
+        phases={
+            name: _median(_present(plain_ms(df, name)[answered])) if one.column in df else None
+            for name, one in METRICS.items()
+        },
         tokens=tokens_of(df),
         reason=None if len(df) else reason or "no request of it was recorded",
     )

@@ -94,7 +94,8 @@ def cold_start(facts: Facts) -> list[Caution]:
 
 def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
     """How much longer the first request of a run takes: the median endpoint's ratio."""
-    rows = part[part["run_id"].astype("string").isin(runs).fillna(False)]
+    codes, names = coded(part["run_id"])
+    rows = part[np.array([*(name in runs for name in names), False])[codes]]
     ms = pd.Series(plain_ms(rows, stratum.metric), index=rows.index)
     if not rows.size or not ms.notna().any():
         return 0.0

@@ -29,7 +29,7 @@ FAR = 1e6
 EXACT = 40
 """Pairs up to which the null distribution is counted out instead of taken as normal."""
 
-LISTED = 20_000
+LISTED = 2_000
 """Pairs up to which ranks are found among the averages themselves. Of more, averages are counted in
 131 072 equal classes and lie evenly within theirs; the error is less than the width of one, far
 less than a hundredth of the interval."""

@@ -79,9 +79,9 @@ def _at(rows: int, folder: Path, turns: int) -> dict[str, Any]:
 
 
 def _unequal(ours: dict[str, Any], theirs: dict[str, Any]) -> int:
-    """How many numbers differ by more than a billionth, or are there on one side only."""
-    keys = {*ours["numbers"], *theirs["numbers"]}
-    return sum(not _same(ours["numbers"].get(k), theirs["numbers"].get(k)) for k in keys)
+    """How many numbers differ by more than a billionth, or that the rival has not."""
+    found = ours["numbers"].items()
+    return sum(not _same(one, theirs["numbers"].get(key)) for key, one in found)
 
 
 def _same(one: Any, other: Any) -> bool:

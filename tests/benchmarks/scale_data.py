@@ -80,6 +80,7 @@ def _table(run: Run, began: dt.datetime, rounds: int, rng: np.random.Generator) 
         "region": _coded(endpoint, (None, *ENDPOINTS[1:])),
         "connection": _coded(cold.astype(int), CONNECTIONS),
         "reused": pa.array(~cold),
+        "warmup": pa.array(seq < _PER_ROUND),
         "started_at": _started(began, seq),
     }
     columns = [
@@ -92,7 +93,7 @@ def _table(run: Run, began: dt.datetime, rounds: int, rng: np.random.Generator) 
 def _names(run: Run, rng: np.random.Generator, n: int) -> dict[str, Any]:
     same: dict[str, Any] = {"run_id": run.run_id, "kind": "chat", "client": "httpx"}
     same |= {"vantage": "here", "http_version": "HTTP/1.1", "tls_version": "TLSv1.3"}
-    same |= {"streamed": True, "warmup": False, "ttfb_layer": "kernel", "clock_step": False}
+    same |= {"streamed": True, "ttfb_layer": "kernel", "clock_step": False}
     rounds = [hashlib.sha256(f"{run.run_id}{i}".encode()).hexdigest() for i in range(n // 10)]
     tokens = rng.integers(3, 40, n)
     return {
@@ -115,7 +116,7 @@ def _ids(rng: np.random.Generator, n: int) -> list[bytes]:
 
 
 def _times(rng: np.random.Generator, seq: Any, endpoint: Any, cold: Any) -> dict[str, Any]:
-    """Lognormal answers with a tail and a drift by the hour; a failure has no time to first token."""
+    """Lognormal answers with a tail and a drift; a failure has no time to first token."""
     n = len(seq)
     work_ms = MEDIANS_MS[endpoint] * np.exp(rng.normal(0, 0.2, n))
     work_ms = work_ms * (1 + 0.05 * np.sin(seq / 4000)) + rng.exponential(600, n) * (
