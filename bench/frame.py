@@ -113,6 +113,8 @@ def joined(
     Takes one table after the other and keeps none of them, and at the end one column after the
     other: what is in memory twice is one column. ``listed`` are runs whose endpoints come first.
     """
+    import pyarrow as pa
+
     shown, found, missed = _shown(columns), list[StoredTable](), 0
     parts: dict[str, list[Any]] = {name: [] for name in shown}
     for one in tables:
@@ -124,6 +126,7 @@ def joined(
         found += [] if one.missed else [replace(one, table=None, kept=None)]
     runs = [one.run for one in found]
     made = {name: _column(name, parts.pop(name), [*listed, *runs]) for name in shown}
+    pa.default_memory_pool().release_unused()
     frame = pd.DataFrame(made, copy=False)
     told = [caution for one in found for caution in one.cautions]
     told += [_filtered_out(missed, missed + len(found))] if missed else []

@@ -13,7 +13,8 @@ import pandas as pd
 from bench.model import ASKING, CONNECTIONS, KINDS
 from bench.stats.metrics import Flags, bare, coded, main_metric
 
-Part = tuple[npt.NDArray[np.signedinteger[Any]], list[Any]]
+Codes = npt.NDArray[np.int32]
+Part = tuple[Codes, list[Any]]
 
 _KEYS = ["kind", "streamed", "connection", "client", "model", "arm"]
 
@@ -68,50 +69,53 @@ def stratify(
     """
     runs = runs_of(df) if runs is None else runs
     df = bare(df)
-    codes, found = _keys(df, runs, np.flatnonzero(only) if only is not None else np.arange(len(df)))
-    groups = [(stratum, df.take(np.flatnonzero(codes == code))) for code, stratum in found.items()]
+    codes, found = _keys(df, runs)
+    if only is not None:
+        codes[~only] = -1
+    meant = {stratum: np.flatnonzero(codes == code) for code, stratum in found.items()}
+    groups = [(stratum, df.take(rows)) for stratum, rows in meant.items() if len(rows)]
     return sorted(groups, key=lambda pair: order(pair[0]))
 
 
-def _keys(
-    df: pd.DataFrame, runs: Sequence[Mapping[str, Any]], meant: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], dict[int, Stratum]]:
-    """A number for each row's stratum, shape (rows,), -1 where it is not meant; and the strata."""
-    parts = [_part(df, name, runs) for name in _KEYS]
-    sizes = [len(names) for _, names in parts]
-    codes = np.full(len(df), -1)
-    codes[meant] = np.ravel_multi_index([part[meant] for part, _ in parts], sizes)
+def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[Codes, dict[int, Stratum]]:
+    """A number for each row's stratum, shape (rows,), and the strata."""
+    codes, names = np.zeros(len(df), np.int32), []
+    for name in _KEYS:
+        part, known = _part(df, name, runs)
+        codes = codes * np.int32(len(known)) + part
+        names.append(known)
     found = {}
-    for code in pd.unique(codes[meant]):
-        at = np.unravel_index(code, sizes)
-        values = (names[place] for place, (_, names) in zip(at, parts, strict=True))
+    for code in pd.unique(codes):
+        at = np.unravel_index(code, [len(known) for known in names])
+        values = (known[place] for place, known in zip(at, names, strict=True))
         found[int(code)] = _stratum(tuple(values))
     return codes, found
 
 
 def _part(df: pd.DataFrame, name: str, runs: Sequence[Mapping[str, Any]]) -> Part:
     if name == "streamed":
-        return df[name].to_numpy(dtype=np.bool_, na_value=False).astype(int), [False, True]
+        return df[name].to_numpy(dtype=np.bool_, na_value=False).astype(np.int32), [False, True]
     return _asked_model(df, runs) if name == "model" else _texts(df[name])
 
 
 def _texts(names: pd.Series[Any]) -> Part:
     """No name is the empty one, which comes last."""
     codes, known = coded(names)
-    return np.where(codes < 0, len(known), codes), [*known, ""]
+    return np.arange(len(known) + 1, dtype=np.int32)[codes], [*known, ""]
 
 
 def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     """The model each row asked for. A failed row does not name one: its run does."""
     of_run, of_arm, named = _texts(df["run_id"]), _texts(df["arm"]), _answered(df)
     named |= {key: model for run in runs for key, model in _named(run).items()}
-    keys = of_run[0].astype(np.int64) * len(of_arm[1]) + of_arm[0]
+    keys = of_run[0] * np.int32(len(of_arm[1])) + of_arm[0]
     models = ["", *dict.fromkeys(named.values())]
     asked = [named.get((run, arm), "") for run in of_run[1] for arm in of_arm[1]]
-    codes = np.array([models.index(model) for model in asked])[keys]
+    codes = np.array([models.index(model) for model in asked], np.int32)[keys]
     asking, kinds = coded(df["kind"])
     asks = np.array([*(kind in ASKING for kind in kinds), False])[asking]
-    return np.where(asks, codes, 0), models
+    codes[~asks] = 0
+    return codes, models
 
 
 def _answered(df: pd.DataFrame) -> dict[tuple[str, str], str]:
