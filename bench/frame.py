@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench.errors import UsageError
 from bench.model import COLUMNS, CONNECTIONS, GLOBAL, KINDS, OUTCOMES, Caution
-from bench.store.columns import arrow_type, instants
+from bench.store.columns import Column, arrow_type, instants
 from bench.store.lines import column_types, item_types
 from bench.store.tables import StoredTable, of_rows
 from bench.units import NS_PER_MS
@@ -115,7 +115,7 @@ def joined(
     """
     import pyarrow as pa
 
-    shown, found, missed = _shown(columns), list[StoredTable](), 0
+    shown, heads, told, missed = _shown(columns), list[Any](), list[Caution](), 0
     parts: dict[str, list[Any]] = {name: [] for name in shown}
     for one in tables:
         table = _derived(one.table, shown)
@@ -123,14 +123,14 @@ def joined(
         for name, chunks in parts.items():
             chunks += _small(name, table[name])
         missed += one.missed
-        found += [] if one.missed else [replace(one, table=None, kept=None)]
-    runs = [one.run for one in found]
-    made = {name: _column(name, parts.pop(name), [*listed, *runs]) for name in shown}
+        if not one.missed:
+            heads.append(one.run)
+            told += one.cautions
+    made = {name: _column(name, parts.pop(name), [*listed, *heads]) for name in shown}
     pa.default_memory_pool().release_unused()
     frame = pd.DataFrame(made, copy=False)
-    told = [caution for one in found for caution in one.cautions]
-    told += [_filtered_out(missed, missed + len(found))] if missed else []
-    frame.attrs = {"runs": runs, "cautions": [asdict(caution) for caution in told]}
+    told += [_filtered_out(missed, missed + len(heads))] if missed else []
+    frame.attrs = {"runs": heads, "cautions": [asdict(caution) for caution in told]}
     return frame
 
 
@@ -139,16 +139,7 @@ def _filtered_out(missed: int, of: int) -> Caution:
     return Caution("filtered_out", text)
 
 
-def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
-    import pyarrow.compute as pc
-
-    for name in DERIVED:
-        if name in shown:
-            table = table.append_column(name, _DERIVATIONS[name](pc, table))
-    return table
-
-
-def _small(name: str, column: pa.ChunkedArray) -> list[Any]:
+def _small(name: str, column: Column) -> list[Any]:
     """What is kept of a run's column until all are there: names as codes, instants as numbers."""
     if name == "started_at":
         return list(instants(column).chunks)
@@ -165,7 +156,7 @@ class _Coded:
     names: list[str | None]
 
     @classmethod
-    def of(cls, chunk: pa.Array) -> Self:
+    def of(cls, chunk: Column) -> Self:
         found = _encoded(chunk)
         names = found.dictionary.to_pylist()
         codes = _indices(found).astype(np.min_scalar_type(-max(1, len(names))))
@@ -182,12 +173,12 @@ def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
     return table
 
 
-def _network_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
+def _network_ms(pc: Any, table: pa.Table) -> Column:
     total_ms = pc.divide(table["total_ns"].cast("float64", safe=False), float(NS_PER_MS))
     return pc.subtract(total_ms, table["server_e2e_ms"])
 
 
-def _think_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
+def _think_ms(pc: Any, table: pa.Table) -> Column:
     """One connection's minimum rests on its SYN alone, since later round trips carry delayed ACKs;
     the path's is the smallest of all connections that took it."""
     keys = [_codes(table[name]) for name in ("run_id", "endpoint", "peer_ip")]
@@ -198,7 +189,7 @@ def _think_ms(pc: Any, table: pa.Table) -> pa.ChunkedArray:
     return pc.divide(think_ns.cast("float64", safe=False), float(NS_PER_MS))
 
 
-def _codes(names: pa.ChunkedArray) -> Any:
+def _codes(names: Column) -> Any:
     return _indices(_encoded(names.combine_chunks()))
 
 
@@ -220,18 +211,19 @@ def _column(name: str, chunks: list[Any], runs: Sequence[Mapping[str, Any]]) -> 
         lists = [_items(one) for chunk in chunks for one in chunk.to_pylist()]
         return pd.Series(lists, dtype=object)
     if name == "started_at":
-        whole = pa.chunked_array(chunks, pa.timestamp("ns", "UTC"))
+        kind: Any = pa.timestamp("ns", "UTC")
+        whole = pa.chunked_array(chunks, kind)
         return whole.to_pandas().astype("datetime64[ns, UTC]")
-    kind = float if name in DERIVED else column_types()[name]
-    plain = pa.float64() if name in DERIVED else arrow_type(name)
-    return _DTYPES[kind].__from_arrow__(pa.chunked_array(chunks, plain))
+    python = float if name in DERIVED else column_types()[name]
+    plain: Any = pa.float64() if name in DERIVED else arrow_type(name)
+    return _DTYPES[python].__from_arrow__(pa.chunked_array(chunks, plain))
 
 
 def _items(values: list[Any] | None) -> tuple[Any, ...] | None:
     return None if values is None else tuple(values)
 
 
-def _plain(chunk: pa.Array) -> pa.Array:
+def _plain(chunk: Column) -> Column:
     return chunk.dictionary_decode() if hasattr(chunk, "dictionary_decode") else chunk
 
 
@@ -250,11 +242,11 @@ def _category(chunks: list[_Coded], known: Sequence[str], ordered: bool = False)
     return pd.Categorical.from_codes(whole, categories=list(places), ordered=ordered)
 
 
-def _encoded(chunk: pa.Array) -> pa.Array:
+def _encoded(chunk: Column) -> Column:
     return chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
 
 
-def _indices(chunk: pa.Array) -> Any:
+def _indices(chunk: Column) -> Any:
     """Of each value in the dictionary; -1 for none."""
     found = chunk.indices
     return (found.fill_null(-1) if found.null_count else found).to_numpy(zero_copy_only=False)

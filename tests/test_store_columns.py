@@ -64,8 +64,8 @@ def every_row(results: Path) -> list[dict[str, Any]]:
 def plain(df: pd.DataFrame) -> list[dict[str, Any]]:
     """The values alone, None where there is none."""
     loose = df.astype(object)
-    found: list[dict[str, Any]] = loose.where(loose.notna(), None).to_dict("records")
-    return found
+    found = loose.where(loose.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def test_all_columns_of_all_runs_are_those_that_are_read_row_by_row(results: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_flipped_bit_anywhere_changes_no_row_in_silence(tmp_path: Path) -> Non
     file = folder / "samples.parquet"
     whole, right = file.read_bytes(), plain(bench.load(folder))
     choice = random.Random(9)
-    for at in choice.sample(range(len(whole)), 60):
+    for at in choice.sample(range(len(whole)), 30):
         spoil(file, at, choice.randrange(8))
         assert plain(bench.load(folder)) == right, at
         file.write_bytes(whole)

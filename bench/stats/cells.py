@@ -57,7 +57,7 @@ def cells_of(stratum: Stratum, df: pd.DataFrame, runs: Sequence[Mapping[str, Any
     """The cells of one stratum: every endpoint of the frame's category, measured or not."""
     reasons = dropped(runs)
     codes, known = coded(df["endpoint"])
-    seen = np.bincount(codes[codes >= 0], minlength=len(known)) if len(known) else []
+    seen: Any = np.bincount(codes[codes >= 0], minlength=len(known)) if len(known) else []
     names = [str(name) for name in df["endpoint"].cat.categories]
     names += [name for name in reasons if name not in names]
     places = {name: place for place, name in enumerate(known) if seen[place]}

@@ -128,14 +128,15 @@ def _named(names: pd.Series[Any], test: Callable[[str], bool], unnamed: bool = F
     ``unnamed`` is for rows that have none.
     """
     codes, known = coded(names)
-    return np.asarray([*map(test, known), unnamed], dtype=np.bool_)[codes]
+    passing: Flags = np.asarray([*map(test, known), unnamed], dtype=np.bool_)
+    return np.asarray(passing[codes])
 
 
 def coded(names: pd.Series[Any]) -> tuple[npt.NDArray[np.signedinteger[Any]], list[str]]:
     """The place of each row's name, shape (rows,), -1 for none, and the names."""
     if not isinstance(names.dtype, pd.CategoricalDtype):
         names = names.astype("string").astype("category")
-    return names.cat.codes.to_numpy(), [str(name) for name in names.cat.categories]
+    return np.asarray(names.cat.codes), [str(name) for name in names.cat.categories]
 
 
 def plain_ms(df: pd.DataFrame, name: str) -> Values:

@@ -14,6 +14,10 @@ from bench.store.lines import column_types, item_types
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Column = Any
+"""An Arrow array or several in a row: the stubs name types for each kind of value, which of a
+column that is read from a file nobody knows."""
+
 Where = Mapping[str, Any]
 """Column → the value, or the list of values, that a row must have (None: it says nothing); and
 ``since`` and ``until``, from and before which it must have started."""
@@ -29,7 +33,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS
     return pa.table({name: _column(name, [row.get(name) for row in rows]) for name in columns})
 
 
-def _column(name: str, values: list[Any]) -> pa.Array:
+def _column(name: str, values: list[Any]) -> Column:
     import pyarrow as pa
 
     kind = arrow_type(name)
@@ -40,11 +44,16 @@ def _column(name: str, values: list[Any]) -> pa.Array:
         return pa.array([_or_none(parse, value) for value in values], kind, from_pandas=True)
 
 
-def arrow_type(name: str) -> pa.DataType:
+def arrow_type(name: str) -> Any:
     """How a column is stored. One that has no value at all has it too."""
     import pyarrow as pa
 
-    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+    plain: dict[type, Any] = {
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+        str: pa.string(),
+    }
     item = item_types().get(name)
     return pa.list_(plain[item]) if item else plain[column_types()[name]]
 
@@ -84,12 +93,12 @@ def _parse_items(name: str) -> Callable[[Any], list[Any]]:
     return lambda values: [parse(value) for value in values]
 
 
-def instants(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def instants(texts: Column) -> Column:
     """ISO 8601 texts as timestamp[ns, UTC]; null for what names no instant, UTC where no zone is
     named."""
     import pyarrow as pa
 
-    kind = pa.timestamp("ns", "UTC")
+    kind: Any = pa.timestamp("ns", "UTC")
     try:
         return texts.cast(kind)
     except pa.ArrowInvalid:
@@ -142,30 +151,30 @@ def asked_of(where: Where) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def chosen(table: pa.Table, where: Where) -> pa.ChunkedArray:
+def chosen(table: pa.Table, where: Where) -> Column:
     """Which rows of a table with the columns `asked_of` are meant: booleans, none of them null."""
     import pyarrow.compute as pc
 
-    kept = None
+    kept: Column = None
     for name, wanted in where.items():
         one = _holds(table, name, wanted)
         kept = one if kept is None else pc.and_(kept, one)
     return kept
 
 
-def any_of(kept: pa.ChunkedArray) -> bool:
+def any_of(kept: Column) -> bool:
     """Whether any row is meant."""
     import pyarrow.compute as pc
 
     return bool(pc.any(kept).as_py())
 
 
-def _holds(table: pa.Table, name: str, wanted: Any) -> pa.ChunkedArray:
+def _holds(table: pa.Table, name: str, wanted: Any) -> Column:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if name in _WINDOW:
         moment = pa.scalar(wanted, pa.timestamp("ns", "UTC"))
-        compare = pc.greater_equal if name == "since" else pc.less
+        compare: Any = pc.greater_equal if name == "since" else pc.less
         return pc.fill_null(compare(instants(table["started_at"]), moment), False)
     return pc.is_in(table[name], value_set=_column(name, wanted))

@@ -34,6 +34,8 @@ FOLDER = "packs"
 MOST_ROWS, MOST_RUNS = 2_000_000, 200
 """Of one pack: its footer, which is read for each of its runs, stays small."""
 
+_BUFFER = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -158,7 +160,8 @@ def _write(path: Path, heads: Sequence[Head]) -> list[dict[str, Any]]:
 
     def fill(fd: int) -> None:
         with (
-            pa.PythonFile(_Sink(fd), mode="w") as sink,
+            io.BufferedWriter(_Sink(fd), _BUFFER) as buffer,
+            pa.PythonFile(buffer, mode="w") as sink,
             pq.ParquetWriter(sink, parquet.schema(), **parquet.WRITING) as writer,
         ):
             for head in heads:
@@ -204,9 +207,9 @@ def _point(head: Head, record: Mapping[str, Any]) -> None:
 
 
 def _drop(folder: Path) -> None:
-    """The run's own files, whose rows are in a pack."""
-    for name in (parquet.NAME, SAMPLES):
-        disk.remove(folder / name)
+    """The run's own files, whose rows are in a pack, and what a kill left beside them."""
+    for path in (folder / parquet.NAME, folder / SAMPLES, *folder.glob(f".{runfile.NAME}.*")):
+        disk.remove(path)
     disk.sync_folder(folder)
 
 

@@ -58,10 +58,10 @@ def run_places(url: str) -> list[Remote]:
         raise StoreError(f"{url} needs fsspec: pip install 'regionbench[remote]'.") from error
     try:
         files, path = fsspec.url_to_fs(url)
-        names = {posixpath.basename(one) for one in files.ls(path, detail=False)}
-        if names & _FILES:
+        held = files.ls(path, detail=True)
+        if _FILES & {posixpath.basename(one["name"]) for one in held}:
             return [Remote(files, path.rstrip("/"), url.rstrip("/"))]
-        folders = [one["name"].rstrip("/") for one in files.ls(path) if one["type"] == "directory"]
+        folders = [one["name"].rstrip("/") for one in held if one["type"] == "directory"]
     except Exception as error:  # each kind of store has errors of its own
         raise StoreError(
             f"Could not read {url}: {type(error).__name__}: {error}. Check the URL, its access"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import StoreError
 from bench.model import COLUMNS, Caution
 from bench.store import parquet, reader, runfile
-from bench.store.columns import Where, any_of, arrow_type, asked_of, chosen, table_of
+from bench.store.columns import Column, Where, any_of, arrow_type, asked_of, chosen, table_of
 from bench.store.places import Place
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class StoredTable:
 
     run: dict[str, Any]
     table: pa.Table
-    kept: pa.ChunkedArray | None = None
+    kept: Column | None = None
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -74,7 +74,7 @@ def read_table(
 
 def _read_columns(
     place: Place, record: Mapping[str, Any], columns: Sequence[str], where: Where | None
-) -> tuple[pa.Table, pa.ChunkedArray | None]:
+) -> tuple[pa.Table, Column | None]:
     name = str(record.get("file", parquet.NAME))
     with parquet.open_columns(place, name, record) as file:
         groups = parquet.groups(file, record)

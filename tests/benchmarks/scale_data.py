@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bench.model import COLUMNS, Endpoint, Plan, Run
+from bench.model import COLUMNS, Connection, Endpoint, Plan, Run
 from bench.store import parquet, runfile
 from bench.store.columns import arrow_type
 
 RUNS = 300
 ENDPOINTS = ("global", "us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1")
-CONNECTIONS = ("warm", "cold")
+CONNECTIONS: tuple[Connection, ...] = ("warm", "cold")
 MEDIANS_MS = np.array([190.0, 240.0, 330.0, 160.0, 410.0])
 FAILING = 0.004
 _PER_ROUND = len(ENDPOINTS) * len(CONNECTIONS)
