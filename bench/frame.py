@@ -38,6 +38,7 @@ KEYS = (
 )
 """What says which rows may be compared, and which count. A frame always has them."""
 
+_FLOAT: Any = "float64"
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "server_ms": ("server_e2e_ms",),
     "network_ms": ("total_ns", "server_e2e_ms"),
@@ -174,7 +175,7 @@ def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
 
 
 def _network_ms(pc: Any, table: pa.Table) -> Column:
-    total_ms = pc.divide(table["total_ns"].cast("float64", safe=False), float(NS_PER_MS))
+    total_ms = pc.divide(table["total_ns"].cast(_FLOAT, safe=False), float(NS_PER_MS))
     return pc.subtract(total_ms, table["server_e2e_ms"])
 
 
@@ -186,7 +187,7 @@ def _think_ms(pc: Any, table: pa.Table) -> Column:
     shortest = pd.Series(rtt_ns).groupby(keys).transform("min")
     first_byte = pc.coalesce(table["ttfb_kernel_ns"], table["ttfb_ns"])
     think_ns = pc.subtract(first_byte, shortest.array.__arrow_array__())
-    return pc.divide(think_ns.cast("float64", safe=False), float(NS_PER_MS))
+    return pc.divide(think_ns.cast(_FLOAT, safe=False), float(NS_PER_MS))
 
 
 def _codes(names: Column) -> Any:
@@ -236,10 +237,12 @@ def _category(chunks: list[_Coded], known: Sequence[str], ordered: bool = False)
     whole = np.empty(sum(len(chunk.codes) for chunk in chunks), smallest)
     done = 0
     for chunk in chunks:
-        found = [-1 if name is None else places[name] for name in chunk.names]
-        whole[done : done + len(chunk.codes)] = np.array([*found, -1], smallest)[chunk.codes]
+        new = [-1 if name is None else places[name] for name in chunk.names]
+        whole[done : done + len(chunk.codes)] = np.array([*new, -1], smallest)[chunk.codes]
         done += len(chunk.codes)
-    return pd.Categorical.from_codes(whole, categories=list(places), ordered=ordered)
+    of_codes: Any = pd.Categorical.from_codes
+    found: pd.Categorical = of_codes(whole, categories=list(places), ordered=ordered)
+    return found
 
 
 def _encoded(chunk: Column) -> Column:

@@ -75,7 +75,8 @@ def kill_at(patch: pytest.MonkeyPatch, instant: int) -> None:
 
 
 def test_a_kill_at_any_instant_leaves_each_run_once_and_the_next_finishes(tmp_path: Path) -> None:
-    """Before each single operation on the disk."""
+    """Before each single operation on the disk. One that is then alone in its month stays as it
+    is."""
     before = runs(tmp_path / "before", ("a", "b"))
     right = plain(bench.load(before, ["seq"]))
     for instant in range(100):
@@ -93,8 +94,7 @@ def test_a_kill_at_any_instant_leaves_each_run_once_and_the_next_finishes(tmp_pa
         compact(results)
         compact(results)
         assert plain(bench.load(results, ["seq"])) == right, instant
-        left = {path.name for path in results.rglob("*") if path.is_file()}
-        assert {name for name in left if ".parquet" not in name} == {"run.json"}, instant
+        assert list((results / "packs").glob(".*")) == [], instant
     assert 15 < instant < 99
 
 
@@ -142,12 +142,12 @@ def test_a_damaged_or_missing_pack_is_told_and_invents_nothing(tmp_path: Path) -
     compact(runs(tmp_path))
     (file,) = (tmp_path / "packs").iterdir()
     data = bytearray(file.read_bytes())
-    data[len(data) // 3] ^= 1
+    data[100:400] = bytes(300)  # of the first run's first columns
     file.write_bytes(data)
     with pytest.raises(StoreError, match="damaged"):
         bench.load(tmp_path / "a", columns=None)
     file.unlink()
-    with pytest.raises(StoreError, match="in a pack"):
+    with pytest.raises(StoreError, match="not there"):
         bench.load(tmp_path)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,8 +100,8 @@ def _rounds(
     first = rounds.min() if len(rounds) else 0
     width = int(rounds.max() - first) + 1 if len(rounds) else 1
     there, rows = _distinct(places * width + (rounds - first), width * len(ids))
-    levels = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
-    codes = [there // width, there % width]
+    levels: Any = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
+    codes: Any = [there // width, there % width]
     index = pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)
     return index, rows
 

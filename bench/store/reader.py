@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def _rows(folder: Path, run: dict[str, Any], live: bool) -> tuple[list[lines.Row
         try:
             return _vouched_rows(folder, record), told
         except StoreError as error:
-            told.append(not_by_parquet(error))
+            told.append(not_by_parquet(error, record))
     rows, more = lines_of(Local(folder), run, live)
     return rows, told + more
 
@@ -77,8 +77,10 @@ def vouched(run: dict[str, Any]) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and run["status"] != "running" else None
 
 
-def not_by_parquet(error: StoreError) -> Caution:
-    """Why a run was read slowly."""
+def not_by_parquet(error: StoreError, record: Mapping[str, Any]) -> Caution:
+    """Why a run was read slowly. StoreError for one in a pack, which has no lines beside it."""
+    if "groups" in record:
+        raise StoreError(f"{error} Its rows are in that pack alone: restore it.") from error
     return Caution(
         "parquet_damaged",
         f"{error} The rows were read from {SAMPLES} instead.",
@@ -97,8 +99,6 @@ def lines_of(
     except FileNotFoundError as error:
         if run["status"] == "running":
             return [], []  # killed before the first row
-        if "groups" in (vouched(run) or {}):
-            raise StoreError(f"The rows of {run['run_id']} are in a pack: copy it too.") from error
         raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error
     except OSError as error:
         raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error

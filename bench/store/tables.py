@@ -60,13 +60,13 @@ def read_table(
     live = place.live()
     run, intact = runfile.read_at(place)
     told = [] if intact else [reader.edited(place.path(runfile.NAME))]
-    try:
-        if (record := reader.vouched(run)) is not None:
+    if (record := reader.vouched(run)) is not None:
+        try:
             table, kept = _read_columns(place, record, columns, where)
             told += reader.circumstances(run, record["rows"], live)
             return StoredTable(run, table, kept, tuple(told))
-    except StoreError as error:
-        told.append(reader.not_by_parquet(error))
+        except StoreError as error:
+            told.append(reader.not_by_parquet(error, record))
     rows, more = reader.lines_of(place, run, live)
     told += more + reader.circumstances(run, len(rows), live)
     return of_rows(run, rows, told, columns, where)

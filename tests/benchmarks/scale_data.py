@@ -141,16 +141,14 @@ def _times(rng: np.random.Generator, seq: Any, endpoint: Any, cold: Any) -> dict
         "late_ns": rng.exponential(0.2, n),
     }
     opened = {"dns_ns": 3 * rng.uniform(0.5, 2, n), "tcp_ns": rtt_ms, "tls_ns": 1.4 * rtt_ms}
-    offsets = pa.array(
-        np.repeat(_ns(set_up_ms + work_ms), 4) + np.tile(np.arange(4), n) * 9_000_000
-    )
+    first_ns = np.repeat(_ns(set_up_ms + work_ms), 4)
+    offsets: Any = pa.array(first_ns + np.tile(np.arange(4), n) * 9_000_000)
+    places: Any = np.arange(0, 4 * n + 1, 4, dtype=np.int32)
     return {
         **{name: pa.array(_ns(ms), mask=bad) for name, ms in answered.items()},
         **{name: pa.array(_ns(ms)) for name, ms in every.items()},
         **{name: pa.array(_ns(ms), mask=~cold) for name, ms in opened.items()},
-        "token_offsets_ns": pa.ListArray.from_arrays(
-            np.arange(0, 4 * n + 1, 4, dtype=np.int32), offsets
-        ),
+        "token_offsets_ns": pa.ListArray.from_arrays(places, offsets),
         "server_e2e_ms": pa.array(work_ms * 1.25, mask=bad),
         "outcome": _coded(bad.astype(int), ("ok", "server_error")),
         "failed_phase": _coded(bad.astype(int), (None, "ttfb")),
