@@ -55,6 +55,10 @@ METRICS: dict[str, Metric] = {
 }
 
 
+MAIN_COLUMNS = ("ttft_ns", "total_ns")
+"""What the main metrics are read from: with `bench.frame.KEYS`, all that quantiles take."""
+
+
 def main_metric(kind: str, streamed: bool) -> str:
     """The one metric that answers for a stratum: what its user waits for."""
     return "ttft" if kind in ASKING and streamed else "total"
