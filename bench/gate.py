@@ -25,7 +25,6 @@ from bench.model import Caution, Plan
 from bench.objective import parse_objective
 from bench.plan import make_plan
 from bench.stats.baseline import FEWEST, RECENT, Batch, against, batch, suspects
-from bench.stats.metrics import MAIN_COLUMNS
 from bench.stats.objectives import judge_objectives
 from bench.stats.strata import runs_of
 from bench.stats.verdict import Verdict
@@ -162,7 +161,7 @@ def _candidate(found: Stored, earlier: Sequence[Stored]) -> Candidate:
     fit = [one for one in earlier if not reasons[one.name]]
     left_out = {old: reason for old, reason in reasons.items() if reason}
     left_out |= {one.name: f"older than the last {RECENT}" for one in fit[:-RECENT]}
-    past = tuple(batch(one.frame(MAIN_COLUMNS), one.name) for one in fit[-RECENT:])
+    past = tuple(batch(one.frame(), one.name) for one in fit[-RECENT:])
     cautions = (*found.cautions, *_brought(df), *_thin(past, left_out))
     return Candidate(found.name, df, past, left_out, cautions)
 
