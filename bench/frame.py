@@ -1,20 +1,28 @@
 """Rows → one tidy DataFrame: one row per request, whatever became of it.
 
-The columns are those of the row (`bench.model.COLUMNS`) and, after them, what can be derived from
-one row alone (`DERIVED`). Everything above this floor reads requests only through such a frame.
+The columns are those of the row (`bench.model.COLUMNS`) and, after them, what can be derived
+(`DERIVED`). Everything above this floor reads requests only through such a frame.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from bench.model import COLUMNS, CONNECTIONS, GLOBAL, KINDS, OUTCOMES
+from bench.errors import UsageError
+from bench.model import COLUMNS, CONNECTIONS, GLOBAL, KINDS, OUTCOMES, Caution
+from bench.store.columns import Column, arrow_type, instants
+from bench.store.lines import column_types, item_types
+from bench.store.tables import StoredTable, of_rows
 from bench.units import NS_PER_MS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DERIVED = ("server_ms", "network_ms", "think_ms")
 """What the frame adds, in milliseconds.
@@ -24,24 +32,35 @@ DERIVED = ("server_ms", "network_ms", "think_ms")
 ``think_ms``    first byte less one network round trip: the wait that distance does not explain
 """
 
-_LISTS = frozenset({"token_offsets_ns", "token_coalesced"})
-_FLAGS = frozenset({"streamed", "warmup", "reused", "clock_step"})
-_FLOATS = frozenset({"retry_after_s", "server_ttft_ms", "server_e2e_ms", "cost_usd", *DERIVED})
-_COUNTS = frozenset({"seq", "round", "status", "retransmits", "bytes"}) | {
-    f"{kind}_tokens" for kind in ("prompt", "completion", "reasoning", "cached")
-}
-_SCALARS = frozenset({int, float, bool, str, type(None)})
-"""Nearly every value: asking numpy of each took half of the time to make a frame."""
+KEYS = (
+    *("run_id", "round", "endpoint", "kind", "streamed", "client", "connection", "arm"),
+    *("warmup", "vantage", "started_at", "outcome", "reused", "model", "flags"),
+)
+"""What says which rows may be compared, and which count. A frame always has them."""
 
-_YEARS = pd.Timestamp("1678-01-01", tz="UTC"), pd.Timestamp("2262-01-01", tz="UTC")
-"""What 64 bits of nanoseconds can hold."""
+_FLOAT: Any = "float64"
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "server_ms": ("server_e2e_ms",),
+    "network_ms": ("total_ns", "server_e2e_ms"),
+    "think_ms": ("run_id", "endpoint", "peer_ip", "min_rtt_ns", "ttfb_kernel_ns", "ttfb_ns"),
+}
+"""What a derived column is made of."""
 
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "kind": KINDS,
     "connection": CONNECTIONS,
-    "client": (),
-    "arm": (),
     "outcome": OUTCOMES,
+    **dict.fromkeys(("run_id", "region", "client", "arm", "vantage", "model", "flags"), ()),
+    **dict.fromkeys(("failed_phase", "ttfb_layer", "http_version", "peer_ip", "edge"), ()),
+    **dict.fromkeys(("tls_version", "fingerprint"), ()),
+}
+"""Columns of few values, and those that are known; a code a row instead of a text."""
+
+_DTYPES: Mapping[type, Any] = {
+    int: pd.Int64Dtype(),
+    float: pd.Float64Dtype(),
+    bool: pd.BooleanDtype(),
+    str: pd.StringDtype(),
 }
 
 
@@ -50,103 +69,201 @@ def tidy(rows: Iterable[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]] = 
 
     ``*_ns`` and counts are Int64, other numbers Float64, flags boolean, ``started_at`` is
     datetime64[ns, UTC], ``endpoint`` an ordered category (global first, then as the runs list
-    them), list columns are objects. What is unknown is NA. A column that a row lacks becomes NA
-    and one that this version does not know is dropped, so files of other versions stay readable;
-    a value that is not of its column's type becomes NA.
+    them), other names of few values categories, list columns are objects. What is unknown is NA.
+    A column that a row lacks becomes NA and one that this version does not know is dropped, so
+    files of other versions stay readable; a value that is not of its column's type becomes NA.
 
     ``attrs["runs"]`` holds the given ``run.json`` contents, ``attrs["cautions"]`` is a list of
     ``{"code", "text", "advice"}``.
     """
-    table = list(rows)
-    columns: dict[str, Any] = {
-        name: _column(name, [row.get(name) for row in table]) for name in COLUMNS
-    }
-    columns["endpoint"] = _endpoints([row.get("endpoint") for row in table], runs)
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    _derive(frame)
-    frame.attrs["runs"] = [dict(run) for run in runs]
-    frame.attrs["cautions"] = []
+    df = joined([of_rows({}, list(rows))], None, runs)
+    df.attrs = {"runs": [dict(run) for run in runs], "cautions": []}
+    return df
+
+
+def needed(columns: Sequence[str] | None) -> tuple[str, ...]:
+    """The stored columns that a frame of ``columns`` takes; None is all of them.
+
+    Raises UsageError for a name that is no column.
+    """
+    wanted = _shown(columns)
+    parts = [part for name in wanted for part in _NEEDS.get(name, (name,))]
+    return tuple(name for name in COLUMNS if name in parts)
+
+
+def _shown(columns: Sequence[str] | None) -> list[str]:
+    """The frame's columns, in its order."""
+    every = (*COLUMNS, *DERIVED)
+    if columns is None:
+        return list(every)
+    for name in columns:
+        if name not in every:
+            near = difflib.get_close_matches(name, every, 1)
+            raise UsageError(f"there is no column {name!r}" + (f"; {near[0]}?" if near else ""))
+    return [name for name in every if name in columns or name in KEYS]
+
+
+def joined(
+    tables: Iterable[StoredTable],
+    columns: Sequence[str] | None = None,
+    listed: Sequence[Mapping[str, Any]] = (),
+) -> pd.DataFrame:
+    """As `tidy`, of stored runs by column: `KEYS`, and ``columns`` if not all. Rows that a choice
+    left out are left out; so are runs of which it left nothing, and a caution says how many.
+
+    Takes one table after the other and keeps none of them, and at the end one column after the
+    other: what is in memory twice is one column. ``listed`` are runs whose endpoints come first.
+    """
+    import pyarrow as pa
+
+    shown, heads, told, missed = _shown(columns), list[Any](), list[Caution](), 0
+    parts: dict[str, list[Any]] = {name: [] for name in shown}
+    for one in tables:
+        table = _derived(one.table, shown)
+        table = table if one.kept is None or not len(table) else table.filter(one.kept)
+        for name, chunks in parts.items():
+            chunks += _small(name, table[name])
+        missed += one.missed
+        if not one.missed:
+            heads.append(one.run)
+            told += one.cautions
+    made = {name: _column(name, parts.pop(name), [*listed, *heads]) for name in shown}
+    pa.default_memory_pool().release_unused()
+    frame = pd.DataFrame(made, copy=False)
+    told += [_filtered_out(missed, missed + len(heads))] if missed else []
+    frame.attrs = {"runs": heads, "cautions": [asdict(caution) for caution in told]}
     return frame
 
 
-def _column(name: str, values: list[Any]) -> Any:
-    if name in _LISTS:
-        return pd.Series(values, dtype=object)
+def _filtered_out(missed: int, of: int) -> Caution:
+    text = f"{missed} of {of} runs have no row that was asked for: they are not in the frame."
+    return Caution("filtered_out", text)
+
+
+def _small(name: str, column: Column) -> list[Any]:
+    """What is kept of a run's column until all are there: names as codes, instants as numbers."""
     if name == "started_at":
-        return _instants(values)
+        return list(instants(column).chunks)
+    if name == "endpoint" or name in _CATEGORIES:
+        return [_Coded.of(chunk) for chunk in column.chunks]
+    return [_plain(chunk) for chunk in column.chunks]
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """Names as places in a list, -1 for none; what is in no row is in no list."""
+
+    codes: Any
+    names: list[str | None]
+
+    @classmethod
+    def of(cls, chunk: Column) -> Self:
+        found = _encoded(chunk)
+        names = found.dictionary.to_pylist()
+        codes = _indices(found).astype(np.min_scalar_type(-max(1, len(names))))
+        used = np.bincount(codes[codes >= 0], minlength=len(names))
+        return cls(codes, [name if n else None for name, n in zip(names, used, strict=True)])
+
+
+def _derived(table: pa.Table, shown: Sequence[str]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    for name in DERIVED:
+        if name in shown:
+            table = table.append_column(name, _DERIVATIONS[name](pc, table))
+    return table
+
+
+def _network_ms(pc: Any, table: pa.Table) -> Column:
+    total_ms = pc.divide(table["total_ns"].cast(_FLOAT, safe=False), float(NS_PER_MS))
+    return pc.subtract(total_ms, table["server_e2e_ms"])
+
+
+def _think_ms(pc: Any, table: pa.Table) -> Column:
+    """One connection's minimum rests on its SYN alone, since later round trips carry delayed ACKs;
+    the path's is the smallest of all connections that took it."""
+    keys = [_codes(table[name]) for name in ("run_id", "endpoint", "peer_ip")]
+    rtt_ns = _DTYPES[int].__from_arrow__(table["min_rtt_ns"])
+    shortest = pd.Series(rtt_ns).groupby(keys).transform("min")
+    first_byte = pc.coalesce(table["ttfb_kernel_ns"], table["ttfb_ns"])
+    think_ns = pc.subtract(first_byte, shortest.array.__arrow_array__())
+    return pc.divide(think_ns.cast(_FLOAT, safe=False), float(NS_PER_MS))
+
+
+def _codes(names: Column) -> Any:
+    return _indices(_encoded(names.combine_chunks()))
+
+
+_DERIVATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "server_ms": lambda _, table: table["server_e2e_ms"],
+    "network_ms": _network_ms,
+    "think_ms": _think_ms,
+}
+
+
+def _column(name: str, chunks: list[Any], runs: Sequence[Mapping[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    if name == "endpoint":
+        return _endpoints(chunks, runs)
     if name in _CATEGORIES:
-        return _category(values, _CATEGORIES[name])
-    if name in _FLAGS:
-        return _typed(values, "boolean", _as_flag)
-    if name in _FLOATS:
-        return _typed(values, "Float64", _as_float)
-    if name in _COUNTS or name.endswith("_ns"):
-        return _typed(values, "Int64", _as_int)
-    return _typed(values, "string", str)
+        return _category(chunks, _CATEGORIES[name])
+    if name in item_types():
+        lists = [_items(one) for chunk in chunks for one in chunk.to_pylist()]
+        return pd.Series(lists, dtype=object)
+    if name == "started_at":
+        kind: Any = pa.timestamp("ns", "UTC")
+        whole = pa.chunked_array(chunks, kind)
+        return whole.to_pandas().astype("datetime64[ns, UTC]")
+    python = float if name in DERIVED else column_types()[name]
+    plain: Any = pa.float64() if name in DERIVED else arrow_type(name)
+    return _DTYPES[python].__from_arrow__(pa.chunked_array(chunks, plain))
 
 
-def _typed(values: list[Any], dtype: Any, parse: Callable[[Any], Any]) -> Any:
-    """An array of ``dtype``; value by value, and NA for what does not parse, if some are odd."""
-    single = [v if type(v) in _SCALARS or np.isscalar(v) else None for v in values]
-    try:
-        with np.errstate(invalid="raise"):  # a float beyond 64 bits would become a wrong integer
-            return pd.array(single, dtype=dtype)
-    except (TypeError, ValueError, ArithmeticError):
-        return pd.array([_or_none(parse, value) for value in single], dtype=dtype)
+def _items(values: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
 
 
-def _or_none(parse: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return None if value is None else parse(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+def _plain(chunk: Column) -> Column:
+    return chunk.dictionary_decode() if hasattr(chunk, "dictionary_decode") else chunk
 
 
-def _as_int(value: Any) -> int:
-    if not -(2**63) <= (whole := int(value)) < 2**63:
-        raise OverflowError(value)
-    return whole
-
-
-def _as_float(value: Any) -> float:
-    return float(value)
-
-
-def _as_flag(value: Any) -> bool | None:
-    return bool(value) if isinstance(value, (bool, np.bool_)) else None
-
-
-def _instants(values: list[Any]) -> pd.Series[Any]:
-    texts = [value if isinstance(value, (str, dt.datetime)) else None for value in values]
-    raw = pd.Series(texts, dtype=object)
-    parsed = pd.to_datetime(raw, utc=True, format="ISO8601", errors="coerce")
-    return parsed.where(parsed.between(*_YEARS)).astype("datetime64[ns, UTC]")
-
-
-def _category(values: list[Any], known: Sequence[str], ordered: bool = False) -> pd.Categorical:
+def _category(chunks: list[_Coded], known: Sequence[str], ordered: bool = False) -> pd.Categorical:
     """Known names keep their order; names this version has not met follow as they appear."""
-    texts = [value if isinstance(value, str) else None for value in values]
-    names = list(dict.fromkeys([*known, *(text for text in texts if text is not None)]))
-    return pd.Categorical(texts, categories=names, ordered=ordered)
+    places = {name: place for place, name in enumerate(known)}
+    for name in (name for chunk in chunks for name in chunk.names if name is not None):
+        places.setdefault(name, len(places))
+    smallest = np.min_scalar_type(-max(1, len(places)))
+    whole = np.empty(sum(len(chunk.codes) for chunk in chunks), smallest)
+    done = 0
+    for chunk in chunks:
+        new = [-1 if name is None else places[name] for name in chunk.names]
+        whole[done : done + len(chunk.codes)] = np.array([*new, -1], smallest)[chunk.codes]
+        done += len(chunk.codes)
+    of_codes: Any = pd.Categorical.from_codes
+    found: pd.Categorical = of_codes(whole, categories=list(places), ordered=ordered)
+    return found
 
 
-def _endpoints(values: list[Any], runs: Sequence[Mapping[str, Any]]) -> pd.Categorical:
+def _encoded(chunk: Column) -> Column:
+    return chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
+
+
+def _indices(chunk: Column) -> Any:
+    """Of each value in the dictionary; -1 for none."""
+    found = chunk.indices
+    return (found.fill_null(-1) if found.null_count else found).to_numpy(zero_copy_only=False)
+
+
+def _endpoints(chunks: list[_Coded], runs: Sequence[Mapping[str, Any]]) -> pd.Categorical:
     listed = [
         str(item.get("name"))
         for run in runs
         for item in (run.get("endpoints") or ())
         if isinstance(item, Mapping)
     ]
-    present = GLOBAL in listed or GLOBAL in values
-    return _category(values, [GLOBAL, *listed] if present else listed, ordered=True)
-
-
-def _derive(frame: pd.DataFrame) -> None:
-    first_byte = frame["ttfb_kernel_ns"].fillna(frame["ttfb_ns"])
-    frame["server_ms"] = frame["server_e2e_ms"]
-    frame["network_ms"] = frame["total_ns"].astype("Float64") / NS_PER_MS - frame["server_ms"]
-    # One connection's minimum rests on its SYN alone, since later round trips carry delayed ACKs;
-    # the path's is the smallest of all connections that took it.
-    path = frame.groupby(["run_id", "endpoint", "peer_ip"], observed=True, dropna=False)
-    shortest = path["min_rtt_ns"].transform("min")
-    frame["think_ms"] = (first_byte - shortest).astype("Float64") / NS_PER_MS
+    found = _category(chunks, list(dict.fromkeys(listed)), ordered=True)
+    names = list(found.categories)
+    if GLOBAL not in names:
+        return found
+    return found.reorder_categories([GLOBAL, *(name for name in names if name != GLOBAL)])

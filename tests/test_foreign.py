@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import bench
 from bench.errors import StoreError
 from bench.foreign.pytest_json import knows
-from bench.loading import read
 from bench.stats import summarise
 from bench.stats.compare import compare_runs
 from tests import store_kit, synthetic
@@ -135,7 +134,8 @@ def test_a_folder_gives_its_runs_and_files_in_the_order_of_their_beginning(
     saved(tmp_path / "Linux-CPython-3.11-64bit" / "0002_b.json", ours("later"))
     saved(tmp_path / "a.json", ours("sooner", "2026-03-14T09:30:00+00:00"))
     saved(tmp_path / "verdict.json", {"state": "ok"})
-    assert [run.run["run_id"] for run in read(tmp_path)] == ["r1", "sooner", "later"]
+    df = bench.load(tmp_path)
+    assert [run["run_id"] for run in df.attrs["runs"]] == ["r1", "sooner", "later"]
 
 
 def test_a_folder_tells_what_it_skipped(tmp_path: Path) -> None:

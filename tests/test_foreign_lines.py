@@ -22,9 +22,9 @@ from bench.catalogue import load_catalogue
 from bench.errors import StoreError
 from bench.foreign import READERS, curl_lines, reader_of
 from bench.foreign.reading import MOST_BYTES
-from bench.loading import read
 from bench.simulator import Fleet
 from bench.stats import summarise
+from bench.store import StoredRun
 from tests.programs import require_program
 
 DATA = Path(__file__).parent / "data" / "foreign"
@@ -35,8 +35,14 @@ FILES = {
 }
 
 
+def read(file: Path) -> StoredRun:
+    found = reader_of(file)
+    assert found is not None
+    return found.read(file)
+
+
 def rows(tool: str) -> list[dict[str, Any]]:
-    return read(FILES[tool])[0].rows
+    return read(FILES[tool]).rows
 
 
 def known(row: Mapping[str, Any], *names: str) -> list[Any]:
@@ -232,7 +238,7 @@ def test_aiperf_failures_stand_beside_their_peers() -> None:
     outcomes = [row["outcome"] for row in rows("AIPerf")[3:]]
     assert outcomes == ["cancelled", "rate_limited", "dns_fail"]
     assert {row["connection"] for row in rows("AIPerf")} == {"either"}
-    assert read(FILES["AIPerf"])[0].run["model"] == "grok-4.3"
+    assert read(FILES["AIPerf"]).run["model"] == "grok-4.3"
 
 
 def test_aiperf_without_its_summary_is_named_for_its_folder(tmp_path: Path) -> None:
@@ -240,7 +246,7 @@ def test_aiperf_without_its_summary_is_named_for_its_folder(tmp_path: Path) -> N
     folder = tmp_path / "us-east-1"
     folder.mkdir()
     file = altered("AIPerf", lambda lines: lines, folder)
-    assert {row["endpoint"] for row in read(file)[0].rows} == {"us-east-1"}
+    assert {row["endpoint"] for row in read(file).rows} == {"us-east-1"}
 
 
 BROKEN: Sequence[tuple[bytes, str]] = (

@@ -157,10 +157,63 @@ def prune(older_than: float, keep_last: int, dry_run: bool, results: Path) -> No
     gone = [batch for batch in found.remove if dry_run or _remove(batch)]
     for batch in gone:
         say(f"{'to go' if dry_run else 'gone':<8} {batch.name} ({batch.started_at[:10]})")
+    if not dry_run:
+        _sweep(results)
     done = "would go" if dry_run else "removed"
     say(f"{len(gone)} {done}, {len(found.kept)} kept for a reason")
     if len(gone) < len(found.remove):
         raise StoreError(f"{len(found.remove) - len(gone)} could not be removed; see above.")
+
+
+@history.command()
+@click.option("--older-than", type=Duration(), help="Only runs that began longer ago: 30d.")
+@click.option("--baselines", is_flag=True, help="Runs tagged baseline too.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be packed.")
+@_results
+def compact(older_than: float | None, baselines: bool, dry_run: bool, results: Path) -> None:
+    """Pack finished runs into one verified Parquet file per month.
+
+    Each run keeps its folder with run.json and tags; its own files of rows go. Never a run that is
+    live. A kill leaves every run readable; the next compact clears up after it.
+    """
+    from bench.history import BASELINE
+    from bench.store import pack, packings, read_heads, sweep
+
+    heads, unread = read_heads(results)
+    _warn(unread)
+    if not dry_run and not unread:
+        sweep(results, heads)
+    old = heads if older_than is None else [one for one in heads if _began_before(one, older_than)]
+    found, kept = packings(old, () if baselines else (BASELINE,))
+    for name, reason in kept.items():
+        say(f"kept     {name}: {reason}")
+    for packing in found:
+        into = "" if dry_run else f" in {_packed(pack, packing, results)}"
+        say(f"{'to pack' if dry_run else 'packed':<8} {packing.month}: {packing.words}{into}")
+    say(f"{sum(len(packing.heads) for packing in found)} runs, {len(kept)} kept as they are")
+
+
+def _packed(pack: Callable[..., tuple[Path, list[Caution]]], packing: Any, results: Path) -> Path:
+    path, told = pack(packing, results)
+    _warn(told)
+    return path
+
+
+def _began_before(head: Any, age_s: float) -> bool:
+    from bench.history.batch import moment, started
+
+    began = moment(started(head))
+    now = dt.datetime.fromisoformat(utc_text())
+    return began is not None and now - began > dt.timedelta(seconds=age_s)
+
+
+def _sweep(results: Path) -> None:
+    """Packs of runs that are gone go too, when every other run can be read."""
+    from bench.store import read_heads, sweep
+
+    heads, unread = read_heads(results)
+    if not unread:
+        sweep(results, heads)
 
 
 def _remove(batch: StoredBatch) -> bool:

@@ -59,9 +59,12 @@ class StoredBatch:
         found = [_status(head) for head in self.heads]
         return "running" if "running" in found else min(found, key="complete".__eq__)
 
-    def frame(self) -> pd.DataFrame:
-        """All rows of all sittings as one tidy frame. StoreError when none can be read."""
-        return load_runs(self.folders)
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All rows of all sittings as one tidy frame, or these columns of it (`bench.load`).
+
+        StoreError when none can be read.
+        """
+        return load_runs(self.folders, columns)
 
 
 def batches(results: Path) -> list[StoredBatch]:

@@ -12,7 +12,7 @@ from bench.history.batch import StoredBatch
 from bench.model import Caution
 from bench.stats import Stratum, countable, latency_ms, quantile, stratify
 from bench.stats.encode import plain
-from bench.stats.metrics import failed
+from bench.stats.metrics import MAIN_COLUMNS, failed
 from bench.stats.strata import runs_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def glance(batch: StoredBatch) -> Glance:
     """What one line says of a batch; one whose rows cannot be read is told, and counts nothing."""
     vantages = tuple(dict.fromkeys(str(head.run.get("vantage") or "") for head in batch.heads))
     try:
-        df = batch.frame()
+        df = batch.frame(MAIN_COLUMNS)
     except StoreError as error:
         told = Caution("unreadable_rows", str(error))
         return Glance(batch, 0, 0, (), None, None, vantages, (*batch.cautions, told))

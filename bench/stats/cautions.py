@@ -17,7 +17,7 @@ from bench.model import NOT_ASKED, Caution
 from bench.stats import unsteady
 from bench.stats.cells import Cell
 from bench.stats.facts import Facts, counted, per_endpoint
-from bench.stats.metrics import failed, flagged, latency_ms, left_out, never_kept
+from bench.stats.metrics import bare, failed, flagged, latency_ms, left_out, never_kept
 from bench.stats.pairs import Difference
 from bench.stats.strata import Stratum, runs_of
 
@@ -32,10 +32,11 @@ def cautions(
     cells: Sequence[Cell],
     differences: Sequence[Difference],
 ) -> tuple[Caution, ...]:
-    """Those that came with the frame (its store's), then what `CHECKS` find."""
-    facts = Facts(df, groups, cells, differences)
+    """Those that came with the frame (its store's), then what `CHECKS` find in its columns."""
+    facts = Facts(bare(df), runs_of(df), groups, cells, differences)
     brought = [_brought(item) for item in df.attrs.get("cautions") or ()]
-    return (*brought, *(caution for check in CHECKS for caution in check(facts)))
+    checks = [check for check in CHECKS if _READS.get(check, set()) <= set(df.columns)]
+    return (*brought, *(caution for check in checks for caution in check(facts)))
 
 
 def _brought(item: Mapping[str, Any]) -> Caution:
@@ -116,7 +117,7 @@ def _models(facts: Facts) -> list[Caution]:
 
 
 def _by_endpoint(facts: Facts, column: str) -> dict[str, set[str]]:
-    rows = [part[["endpoint", column]].dropna() for _, part in facts.groups]
+    rows = [part[["endpoint", column]].drop_duplicates().dropna() for _, part in facts.groups]
     groups = pd.concat(rows).groupby("endpoint", observed=True)[column] if rows else ()
     return {str(name): set(map(str, values)) for name, values in groups}
 
@@ -149,7 +150,7 @@ def _left_out(facts: Facts) -> list[Caution]:
 
 
 def _proxied(facts: Facts) -> list[Caution]:
-    used = {str((run.get("platform") or {}).get("proxy") or "") for run in runs_of(facts.df)}
+    used = {str((run.get("platform") or {}).get("proxy") or "") for run in facts.runs}
     through = sorted(text.removeprefix("used: ") for text in used if text.startswith("used: "))
     if not through:
         return []
@@ -216,8 +217,8 @@ def _both_kinds(stratum: Stratum, part: pd.DataFrame) -> bool:
 
 
 def _mixed(facts: Facts) -> list[Caution]:
-    vantages = sorted(set(map(str, facts.df["vantage"].dropna())))
-    marks = {bool(run.get("simulated")) for run in runs_of(facts.df)}
+    vantages = sorted(map(str, facts.df["vantage"].dropna().unique()))
+    marks = {bool(run.get("simulated")) for run in facts.runs}
     found = []
     if len(vantages) > 1:
         text = f"Rows of several vantages stand in one number: {', '.join(vantages)}."
@@ -251,3 +252,12 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _proxied,
     _too_few,
 )
+
+_READS: Mapping[Callable[[Facts], list[Caution]], set[str]] = {
+    _http_versions: {"http_version"},
+    _cached: {"cached_tokens"},
+    _answer_lengths: {"completion_tokens", "reasoning_tokens"},
+    unsteady.clock_steps: {"clock_step"},
+    unsteady.late_harness: {"ttfb_layer", "wakeup_late_ns"},
+}
+"""What a check reads beside `bench.frame.KEYS`: of a frame without it there is nothing to say."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.stats.memory import effective_n
-from bench.stats.metrics import METRICS, failed, latency_ms, not_reused, plain_ms
+from bench.stats.metrics import METRICS, coded, failed, latency_ms, not_reused, plain_ms
 from bench.stats.quantiles import Estimate, Values, estimate, quantile
 from bench.stats.rates import Rate, rate
 from bench.stats.strata import Stratum
@@ -56,11 +56,14 @@ class Cell:
 def cells_of(stratum: Stratum, df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
     """The cells of one stratum: every endpoint of the frame's category, measured or not."""
     reasons = dropped(runs)
-    groups = {str(k): part for k, part in df.groupby("endpoint", observed=True)}
+    codes, known = coded(df["endpoint"])
+    seen: Any = np.bincount(codes[codes >= 0], minlength=len(known)) if len(known) else []
     names = [str(name) for name in df["endpoint"].cat.categories]
     names += [name for name in reasons if name not in names]
-    shown = [name for name in names if name in groups or _asked(name, runs)]
-    return [_cell(stratum, name, groups.get(name, df[:0]), reasons.get(name)) for name in shown]
+    places = {name: place for place, name in enumerate(known) if seen[place]}
+    shown = [name for name in names if name in places or _asked(name, runs)]
+    rows = {name: np.flatnonzero(codes == places.get(name, -2)) for name in shown}
+    return [_cell(stratum, name, df.take(rows[name]), reasons.get(name)) for name in shown]
 
 
 def dropped(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -85,6 +88,8 @@ def _cell(stratum: Stratum, endpoint: str, df: pd.DataFrame, reason: str | None)
     known = values[~np.isnan(values)]
     bad = failed(df)
     fresh = int(not_reused(df).sum())
+    answered = ~bad.to_numpy()
+    ordered = np.sort(known)
     return Cell(
         stratum=stratum,
         endpoint=endpoint,
@@ -95,17 +100,20 @@ def _cell(stratum: Stratum, endpoint: str, df: pd.DataFrame, reason: str | None)
         n_no_value=len(df) - len(known) - fresh,
         failures=rate(int(bad.sum()), len(df)),
         outcomes={str(k): int(v) for k, v in _counts(df[bad]).items()},
-        median_ms=_median(known),
-        quantiles={name: estimate(known, q) for name, q in QUANTILES.items()},
-        phases={name: _median(_present(plain_ms(df[~bad], name))) for name in METRICS},
+        median_ms=_median(ordered),
+        quantiles={name: estimate(ordered, q) for name, q in QUANTILES.items()},
+        phases={
+            name: _median(_present(plain_ms(df, name)[answered])) if one.column in df else None
+            for name, one in METRICS.items()
+        },
         tokens=tokens_of(df),
         reason=None if len(df) else reason or "no request of it was recorded",
     )
 
 
 def _counts(df: pd.DataFrame) -> pd.Series[int]:
-    counts = df["outcome"].astype("string").value_counts()
-    return counts[counts > 0].sort_index()
+    counts = df["outcome"].value_counts()
+    return counts[counts > 0].rename(index=str).sort_index()
 
 
 def _present(values: Values) -> Values:
@@ -121,7 +129,8 @@ def _median(values: Values) -> float | None:
 
 def tokens_of(df: pd.DataFrame) -> dict[str, float | None]:
     """Sums of tokens and money over all rows; None where no row knows."""
-    return {name: None if df[name].isna().all() else _number(df[name].sum()) for name in TOKENS}
+    known = [name for name in TOKENS if name in df and df[name].notna().any()]
+    return {name: _number(df[name].sum()) if name in known else None for name in TOKENS}
 
 
 def _number(value: Any) -> float:

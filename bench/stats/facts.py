@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -14,9 +15,11 @@ from bench.stats.strata import Stratum
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What checks look at: all rows, those that count by stratum, and what came of them."""
+    """What checks look at: all rows (without attrs), the runs they are of, those that count by
+    stratum, and what came of them."""
 
     df: pd.DataFrame
+    runs: Sequence[Mapping[str, Any]]
     groups: Sequence[tuple[Stratum, pd.DataFrame]]
     cells: Sequence[Cell]
     differences: Sequence[Difference]

@@ -7,12 +7,19 @@ that were asked far apart; an interval that takes them for 300 is too narrow.
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 from scipy.stats import rankdata
 
 from bench.stats.quantiles import Values
 
 FEWEST = 20
 """Values below which a memory cannot be told from chance."""
+
+EXACT = 50_000
+"""Values up to which each has a rank of its own. Of more, those of one of 65 536 equal classes
+between their extremes share their middle rank: sorting them would take most of the time."""
+
+_CLASSES = 1 << 16
 
 
 def effective_n(values: Values) -> float:
@@ -29,15 +36,30 @@ def effective_n(values: Values) -> float:
     n = len(known)
     if n < FEWEST or np.all(known == known[0]):
         return float(n)
-    pairs = _paired_sums(_autocorrelation(rankdata(known)))
+    pairs = _paired_sums(_autocorrelation(_ranks(known)))
     return float(np.clip(n / (2 * pairs.sum() - 1), 1.0, n))
+
+
+def _ranks(values: Values) -> Values:
+    if len(values) <= EXACT:
+        return np.asarray(rankdata(values), dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    width = (high - low) / _CLASSES or 1.0
+    # The outermost classes are those of -inf and +inf
+    classes = (np.clip((values - low) / width, -1, _CLASSES) + 1).astype(np.int64)
+    classes[values == high] = _CLASSES  # its own upper edge is not a failure
+    counts = np.bincount(classes, minlength=_CLASSES + 2)
+    middle = np.cumsum(counts) - counts / 2 + 0.5
+    return np.asarray(middle[classes], dtype=np.float64)
 
 
 def _autocorrelation(ranks: Values) -> Values:
     """ρ at lags 0 … n − 1, by the discrete Fourier transform."""
     n = len(ranks)
-    spectrum = np.fft.rfft(ranks - ranks.mean(), 2 * n)
-    covariance = np.fft.irfft(spectrum * spectrum.conj(), 2 * n)[:n]
+    size = fft.next_fast_len(2 * n, real=True)
+    spectrum = fft.rfft(ranks - ranks.mean(), size)
+    covariance = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:n]
     return np.asarray(covariance / covariance[0], dtype=np.float64)
 
 

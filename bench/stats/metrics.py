@@ -5,14 +5,20 @@ A metric is one function of a frame and one line of `METRICS`. All are milliseco
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.model import ASKING, NOT_KEPT, PHASES
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS
+
+Flags = npt.NDArray[np.bool_]
 
 NOBODYS_FAULT = ("cancelled", "client_fault")
 """Outcomes that say nothing about an endpoint: they stay out of every number and are counted."""
@@ -49,6 +55,10 @@ METRICS: dict[str, Metric] = {
 }
 
 
+MAIN_COLUMNS = ("ttft_ns", "total_ns")
+"""What the main metrics are read from: with `bench.frame.KEYS`, all that quantiles take."""
+
+
 def main_metric(kind: str, streamed: bool) -> str:
     """The one metric that answers for a stratum: what its user waits for."""
     return "ttft" if kind in ASKING and streamed else "total"
@@ -59,30 +69,38 @@ def countable(df: pd.DataFrame) -> pd.DataFrame:
 
     Without attrs: pandas copies them deeply at every step, and they are large.
     """
-    df = df.copy(deep=False)
-    df.attrs = {}
-    outcome = df["outcome"].astype("string")
-    keep = ~_warmup(df) & outcome.notna() & ~outcome.isin(NOBODYS_FAULT)
-    return df[keep & df["endpoint"].notna()]
+    return bare(df)[counts(df)]
+
+
+def bare(df: pd.DataFrame) -> pd.DataFrame:
+    """The same rows without attrs."""
+    return pd.DataFrame(df)
+
+
+def counts(df: pd.DataFrame) -> Flags:
+    """Which rows `countable` keeps, shape (rows,)."""
+    unfit = _named(df["outcome"], lambda name: name in NOBODYS_FAULT, unnamed=True)
+    return np.asarray(~_warmup(df) & ~unfit & df["endpoint"].notna().to_numpy())
 
 
 def left_out(df: pd.DataFrame) -> dict[str, int]:
     """How many rows `countable` leaves out, by reason."""
+    df = bare(df)
     warmup = _warmup(df)
-    outcome = df["outcome"].astype("string")
-    counts = {"warmup": int(warmup.sum())}
-    counts |= {name: int((~warmup & (outcome == name)).sum()) for name in NOBODYS_FAULT}
-    counts["incomplete"] = len(df) - len(countable(df)) - sum(counts.values())
-    return counts
+    found = {"warmup": int(warmup.sum())}
+    for name in NOBODYS_FAULT:
+        found[name] = int((~warmup & _named(df["outcome"], name.__eq__)).sum())
+    found["incomplete"] = len(df) - int(counts(df).sum()) - sum(found.values())
+    return found
 
 
-def _warmup(df: pd.DataFrame) -> pd.Series[bool]:
-    return df["warmup"].fillna(False).astype(bool)
+def _warmup(df: pd.DataFrame) -> Flags:
+    return df["warmup"].to_numpy(dtype=np.bool_, na_value=False)
 
 
 def failed(df: pd.DataFrame) -> pd.Series[bool]:
     """Which rows are failures; every outcome but ``ok`` is."""
-    return (df["outcome"].astype("string") != "ok").fillna(True).astype(bool)
+    return pd.Series(_named(df["outcome"], lambda name: name != "ok", unnamed=True), df.index)
 
 
 def not_reused(df: pd.DataFrame) -> pd.Series[bool]:
@@ -90,8 +108,11 @@ def not_reused(df: pd.DataFrame) -> pd.Series[bool]:
 
     Not those of a client that never keeps one: that is how it is, and a caution says so.
     """
-    fresh = ~df["reused"].fillna(True).astype(bool) & ~never_kept(df)
-    return fresh & (df["connection"].astype("string") == "warm").fillna(False) & ~failed(df)
+    fresh = ~df["reused"].to_numpy(dtype=np.bool_, na_value=True)
+    if fresh.any():
+        warm = _named(df["connection"], "warm".__eq__)
+        fresh &= warm & ~(never_kept(df) | failed(df)).to_numpy()
+    return pd.Series(fresh, df.index)
 
 
 def never_kept(df: pd.DataFrame) -> pd.Series[bool]:
@@ -101,13 +122,32 @@ def never_kept(df: pd.DataFrame) -> pd.Series[bool]:
 
 def flagged(df: pd.DataFrame, flag: str) -> pd.Series[bool]:
     """Rows that carry a flag of `bench.model`."""
-    flags = df["flags"].astype("string").fillna("")
-    return flags.str.contains(rf"\b{flag}\b").astype(bool)
+    worn = re.compile(rf"\b{flag}\b")
+    return pd.Series(_named(df["flags"], lambda text: bool(worn.search(text))), df.index)
+
+
+def _named(names: pd.Series[Any], test: Callable[[str], bool], unnamed: bool = False) -> Flags:
+    """Which rows have a name that passes, shape (rows,): each name is asked once, not each row.
+
+    ``unnamed`` is for rows that have none.
+    """
+    codes, known = coded(names)
+    passing: Flags = np.asarray([*map(test, known), unnamed], dtype=np.bool_)
+    return np.asarray(passing[codes])
+
+
+def coded(names: pd.Series[Any]) -> tuple[npt.NDArray[np.signedinteger[Any]], list[str]]:
+    """The place of each row's name, shape (rows,), -1 for none, and the names."""
+    if not isinstance(names.dtype, pd.CategoricalDtype):
+        names = names.astype("string").astype("category")
+    return np.asarray(names.cat.codes), [str(name) for name in names.cat.categories]
 
 
 def plain_ms(df: pd.DataFrame, name: str) -> Values:
     """The metric of every row in ms, shape (rows,); NaN where a row has none."""
     column = METRICS[name].column
+    if column not in df:  # a frame of some columns
+        return np.full(len(df), np.nan)
     scale = NS_PER_MS if column.endswith("_ns") else 1
     return df[column].to_numpy(dtype=np.float64, na_value=np.nan) / scale
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.stats.memory import effective_n
-from bench.stats.metrics import latency_ms
+from bench.stats.metrics import coded, latency_ms
 from bench.stats.quantiles import LEVEL, Estimate, Values, quantile, smallest_n
 from bench.stats.rates import fails_more, fails_often, rate
 from bench.stats.strata import Stratum
 from bench.stats.walsh import Middle, middle
+
+Worths = dict[frozenset[str], float]
+"""Two endpoints → how many independent pairs theirs are worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +77,68 @@ class Difference:
 
 def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
     """Rounds × endpoints in ms: the stratum's main metric, +inf for failures, NaN for none."""
-    flat = pd.DataFrame(
-        {
-            "run_id": df["run_id"].astype("string").fillna(""),
-            "round": df["round"],
-            "endpoint": df["endpoint"].astype("string"),
-            "ms": latency_ms(df, stratum.metric),
-        }
-    ).dropna(subset=["round", "ms"])
-    once = flat.drop_duplicates(["run_id", "round", "endpoint"])
-    return once.pivot(index=["run_id", "round"], columns="endpoint", values="ms")
+    ms = latency_ms(df, stratum.metric)
+    runs, run_ids = coded(df["run_id"])
+    endpoints, columns = coded(df["endpoint"])
+    has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
+    rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[has]
+    ids = ["", *sorted(run_ids)]  # rows of no run come first
+    places = np.array([*map(ids.index, run_ids), 0])[runs[has]]
+    index, rows = _rounds(places, rounds, ids)
+    values = np.full((len(index), len(columns)), np.nan)
+    # Backwards, so that of a round that was asked twice the first stands
+    values[rows[::-1], endpoints[has][::-1]] = ms[has][::-1]
+    names = pd.Index(columns, name="endpoint", dtype=object)
+    asked = sorted({columns[at] for at in pd.unique(endpoints[has])})
+    return pd.DataFrame(values, index, names, copy=False)[asked]
+
+
+def _rounds(
+    places: npt.NDArray[np.int64], rounds: npt.NDArray[np.int64], ids: list[str]
+) -> tuple[pd.MultiIndex, npt.NDArray[np.int64]]:
+    """Every round that there is, by run and number, and where each row's stands in it."""
+    first = rounds.min() if len(rounds) else 0
+    width = int(rounds.max() - first) + 1 if len(rounds) else 1
+    there, rows = _distinct(places * width + (rounds - first), width * len(ids))
+    levels: Any = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
+    codes: Any = [there // width, there % width]
+    index = pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)
+    return index, rows
+
+
+def _distinct(
+    keys: npt.NDArray[np.int64], below: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The keys in order, each once, and where each one's is. By marking where keys are dense."""
+    if below > 8 * len(keys) + 1000:
+        there, rows = np.unique(keys, return_inverse=True)
+        return there, rows
+    marks = np.zeros(below, dtype=np.bool_)
+    marks[keys] = True
+    return np.flatnonzero(marks), (np.cumsum(marks) - 1)[keys]
 
 
 def paired(
-    rounds: pd.DataFrame, stratum: Stratum, endpoint: str, baseline: str, level: float = LEVEL
+    rounds: pd.DataFrame,
+    stratum: Stratum,
+    endpoint: str,
+    baseline: str,
+    level: float = LEVEL,
+    worths: Worths | None = None,
 ) -> Difference:
-    """The difference of two columns of `table`; an endpoint without rows has no pairs."""
+    """The difference of two columns of `table`; an endpoint without rows has no pairs.
+
+    ``worths`` keeps what is the same at every level and either way round, for who compares the same
+    two again.
+    """
+    worths = {} if worths is None else worths
     ours, theirs = _column(rounds, endpoint), _column(rounds, baseline)
     complete = ~(np.isnan(ours) | np.isnan(theirs))
     both = complete & np.isinf(ours) & np.isinf(theirs)
     a, b = ours[complete & ~both], theirs[complete & ~both]
     logs = _log_ratio(a, b)
-    worth = effective_n(logs)
+    both_ways = frozenset((endpoint, baseline))
+    worth = worths[both_ways] = worths[both_ways] if both_ways in worths else effective_n(logs)
     found = middle(logs, level, stretch=len(logs) / worth if worth else 1.0)
     return Difference(
         stratum,

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from bench.stats.pairs import Difference, paired
+from bench.stats.pairs import Difference, Worths, paired
 from bench.stats.quantiles import LEVEL
 from bench.stats.strata import Stratum
 
@@ -27,7 +27,9 @@ class Rank:
     level: float = LEVEL
 
 
-def ranks(rounds: pd.DataFrame, stratum: Stratum, names: Sequence[str]) -> tuple[Rank, ...]:
+def ranks(
+    rounds: pd.DataFrame, stratum: Stratum, names: Sequence[str], worths: Worths | None = None
+) -> tuple[Rank, ...]:
     """The places of ``names``, columns of `bench.stats.pairs.table`, fastest first.
 
     One is behind all that every two-sided comparison, each at 1 − 0.05 / number of pairs, shows to
@@ -38,7 +40,7 @@ def ranks(rounds: pd.DataFrame, stratum: Stratum, names: Sequence[str]) -> tuple
     """
     pairs = list(combinations(names, 2))
     level = 1 - (1 - LEVEL) / max(1, len(pairs))
-    found = [paired(rounds, stratum, one, other, level) for one, other in pairs]
+    found = [paired(rounds, stratum, one, other, level, worths) for one, other in pairs]
     places = [_place(stratum, name, len(names), found) for name in names]
     return tuple(sorted(places, key=lambda rank: (rank.best + rank.worst, rank.best)))
 

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.model import ASKING, CONNECTIONS, KINDS
-from bench.stats.metrics import main_metric
+from bench.stats.metrics import Flags, bare, coded, main_metric
+
+Codes = npt.NDArray[np.int32]
+Part = tuple[Codes, list[Any]]
 
 _KEYS = ["kind", "streamed", "connection", "client", "model", "arm"]
 
@@ -53,41 +58,72 @@ def _place(names: Sequence[str], name: str) -> int:
 
 
 def stratify(
-    df: pd.DataFrame, runs: Sequence[Mapping[str, Any]] | None = None
+    df: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]] | None = None,
+    only: Flags | None = None,
 ) -> list[tuple[Stratum, pd.DataFrame]]:
     """``df`` cut into its strata, in the order of `order`; rows keep their order and index.
 
-    ``runs``, by default those of ``df.attrs``, name the model of rows that failed.
+    ``runs``, by default those of ``df.attrs``, name the model of rows that failed. ``only`` says
+    which rows are meant, shape (rows,): so that the others need not be taken out first.
     """
-    keys = _keys(df, runs_of(df) if runs is None else runs)
-    groups = [
-        (_stratum(values), df.loc[index])
-        for values, index in keys.groupby(_KEYS, sort=False).groups.items()
-    ]
+    runs = runs_of(df) if runs is None else runs
+    df = bare(df)
+    codes, found = _keys(df, runs)
+    if only is not None:
+        codes[~only] = -1
+    meant = {stratum: np.flatnonzero(codes == code) for code, stratum in found.items()}
+    groups = [(stratum, df.take(rows)) for stratum, rows in meant.items() if len(rows)]
     return sorted(groups, key=lambda pair: order(pair[0]))
 
 
-def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    plain = ("kind", "connection", "client", "arm")
-    keys = pd.DataFrame({name: df[name].astype("string").fillna("") for name in plain})
-    keys["streamed"] = df["streamed"].fillna(False).astype(bool)
-    keys["model"] = _asked_model(df, runs)
-    return keys
+def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[Codes, dict[int, Stratum]]:
+    """A number for each row's stratum, shape (rows,), and the strata."""
+    codes, names = np.zeros(len(df), np.int32), []
+    for name in _KEYS:
+        part, known = _part(df, name, runs)
+        codes = codes * np.int32(len(known)) + part
+        names.append(known)
+    found = {}
+    for code in pd.unique(codes):
+        at = np.unravel_index(code, [len(known) for known in names])
+        values = (known[place] for place, known in zip(at, names, strict=True))
+        found[int(code)] = _stratum(tuple(values))
+    return codes, found
 
 
-def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.Series[str]:
+def _part(df: pd.DataFrame, name: str, runs: Sequence[Mapping[str, Any]]) -> Part:
+    if name == "streamed":
+        return df[name].to_numpy(dtype=np.bool_, na_value=False).astype(np.int32), [False, True]
+    return _asked_model(df, runs) if name == "model" else _texts(df[name])
+
+
+def _texts(names: pd.Series[Any]) -> Part:
+    """No name is the empty one, which comes last."""
+    codes, known = coded(names)
+    return np.arange(len(known) + 1, dtype=np.int32)[codes], [*known, ""]
+
+
+def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     """The model each row asked for. A failed row does not name one: its run does."""
-    keys = pd.Series(_run_arms(df), index=df.index, dtype=object)
-    answered = pd.DataFrame({"key": keys, "model": df["model"]}).dropna().drop_duplicates("key")
-    named = dict(zip(answered["key"], answered["model"].astype(str), strict=True))
+    of_run, of_arm, named = _texts(df["run_id"]), _texts(df["arm"]), _answered(df)
     named |= {key: model for run in runs for key, model in _named(run).items()}
-    models = keys.map(lambda key: named.get(key, "")).astype("string")
-    return models.where(df["kind"].astype("string").isin(ASKING), "").fillna("")
+    keys = of_run[0] * np.int32(len(of_arm[1])) + of_arm[0]
+    models = ["", *dict.fromkeys(named.values())]
+    asked = [named.get((run, arm), "") for run in of_run[1] for arm in of_arm[1]]
+    codes = np.array([models.index(model) for model in asked], np.int32)[keys]
+    asking, kinds = coded(df["kind"])
+    asks = np.array([*(kind in ASKING for kind in kinds), False])[asking]
+    codes[~asks] = 0
+    return codes, models
 
 
-def _run_arms(df: pd.DataFrame) -> list[tuple[str, str]]:
-    arms = df["arm"].astype("string").fillna("")
-    return list(zip(df["run_id"].astype(str), arms.astype(str), strict=True))
+def _answered(df: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Run and arm → the model of its first answer."""
+    names = ["run_id", "arm", "model"]
+    first = df[names][df["model"].notna()].drop_duplicates(["run_id", "arm"])
+    runs, arms, models = (first[name].astype("string").fillna("") for name in names)
+    return dict(zip(zip(runs, arms, strict=True), models, strict=True))
 
 
 def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:

@@ -13,8 +13,8 @@ from bench.stats import encode
 from bench.stats.cautions import cautions
 from bench.stats.cells import QUANTILES, Cell, cells_of, tokens_of
 from bench.stats.fit import field_of
-from bench.stats.metrics import countable, left_out
-from bench.stats.pairs import Difference, paired, table
+from bench.stats.metrics import bare, counts, left_out
+from bench.stats.pairs import Difference, Worths, paired, table
 from bench.stats.quantiles import LEVEL
 from bench.stats.ranks import Rank, ranks
 from bench.stats.strata import Stratum, order, planned, runs_of, stratify
@@ -84,23 +84,24 @@ def summarise(df: pd.DataFrame) -> Summary:
     Warm-up rows, cancelled requests and faults of the client stand in no number. Runs in
     ``df.attrs["runs"]`` tell which endpoints were asked for and not measured.
     """
-    runs = runs_of(df)
-    bare = countable(df)
-    groups = stratify(bare, runs)
+    runs, given = runs_of(df), df
+    df = bare(df)
+    groups = stratify(df, runs, counts(df))
     wanted = {stratum for run in runs for stratum in planned(run)}
     strata = tuple(sorted({stratum for stratum, _ in groups} | wanted, key=order))
-    rows = dict(groups)
-    cells = tuple(cell for s in strata for cell in cells_of(s, rows.get(s, bare[:0]), runs))
+    rows, none = dict(groups), df[:0]
+    cells = tuple(cell for s in strata for cell in cells_of(s, rows.get(s, none), runs))
     rounds = {stratum: table(part, stratum) for stratum, part in groups}
-    differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells))
-    contrasts = tuple(d for s in rounds for d in _against_lowest(s, rounds[s], cells))
-    places = tuple(r for s in rounds for r in ranks(rounds[s], s, _fit(s, cells)))
+    worths: dict[Stratum, Worths] = {stratum: {} for stratum in rounds}
+    differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells, worths[s]))
+    contrasts = tuple(d for s in rounds for d in _against_lowest(s, rounds[s], cells, worths[s]))
+    places = tuple(r for s in rounds for r in ranks(rounds[s], s, _fit(s, cells), worths[s]))
     return Summary(
         cells=cells,
         differences=differences,
         contrasts=contrasts,
         ranks=places,
-        cautions=cautions(df, groups, cells, differences),
+        cautions=cautions(given, groups, cells, differences),
         strata=strata,
         rows=len(df),
         left_out=left_out(df),
@@ -110,22 +111,22 @@ def summarise(df: pd.DataFrame) -> Summary:
 
 
 def _against_global(
-    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...]
+    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...], worths: Worths
 ) -> list[Difference]:
     names = _measured(stratum, cells)
     others = [name for name in names if name != GLOBAL] if GLOBAL in names else []
-    return [paired(rounds, stratum, name, GLOBAL) for name in others]
+    return [paired(rounds, stratum, name, GLOBAL, worths=worths) for name in others]
 
 
 def _against_lowest(
-    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...]
+    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...], worths: Worths
 ) -> list[Difference]:
     if not (fit := _fit(stratum, cells)):
         return []
     lowest = fit[0]
     rivals = [name for name in _measured(stratum, cells) if name != lowest]
     level = 1 - (1 - LEVEL) / max(1, len(rivals))
-    return [paired(rounds, stratum, name, lowest, level) for name in rivals]
+    return [paired(rounds, stratum, name, lowest, level, worths) for name in rivals]
 
 
 def _measured(stratum: Stratum, cells: tuple[Cell, ...]) -> list[str]:
@@ -144,8 +145,8 @@ def _circumstances(df: pd.DataFrame, runs: list[Mapping[str, Any]]) -> dict[str,
     return {
         "first_at": _utc(times.min()) if len(times) else None,
         "last_at": _utc(times.max()) if len(times) else None,
-        "vantages": tuple(dict.fromkeys(map(str, df["vantage"].dropna()))),
-        "run_ids": tuple(dict.fromkeys(map(str, df["run_id"].dropna())))
+        "vantages": tuple(map(str, df["vantage"].dropna().unique())),
+        "run_ids": tuple(map(str, df["run_id"].dropna().unique()))
         or tuple(str(run["run_id"]) for run in runs if run.get("run_id")),
         "simulated": any(marks) if marks else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,10 @@ from scipy.stats import kendalltau
 
 from bench.model import Caution
 from bench.stats.facts import Facts, counted
-from bench.stats.metrics import latency_ms, plain_ms
+from bench.stats.metrics import coded, latency_ms, plain_ms
 from bench.stats.pairs import table
 from bench.stats.quantiles import Values
-from bench.stats.strata import Stratum, runs_of
+from bench.stats.strata import Stratum
 from bench.units import NS_PER_MS, format_ms
 
 DRIFT_ALPHA = 0.01
@@ -31,15 +32,26 @@ def drift_seen(facts: Facts) -> list[Caution]:
 
 
 def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    ms = table(part, stratum).replace(np.inf, np.nan)
+    ms = table(part, stratum).replace(np.inf, np.nan).to_numpy(dtype=np.float64)
     # Each beside its own median: where endpoints were asked one after the other, they differ
-    rounds = (ms / ms.median()).median(axis=1).dropna()
-    change = drift(rounds.to_numpy(dtype=np.float64))
+    rounds = _row_medians(ms / _row_medians(ms.T))
+    change = drift(rounds[~np.isnan(rounds)])
     if change is None:
         return None
     text = f"{stratum}: the median moved by {100 * change:+.0f} % from the first to the last third."
     advice = "Differences are paired by round and stand; single quantiles mix two states: run again"
     return Caution("drift", text, advice)
+
+
+def _row_medians(ms: Values) -> Values:
+    """Of each row's numbers, shape (rows,); NaN where it has none."""
+    if not ms.size:
+        return np.full(len(ms), np.nan)
+    ordered = np.sort(ms, axis=1)  # NaN come last
+    n = (~np.isnan(ordered)).sum(axis=1)
+    rows = np.arange(len(ordered))
+    lower, upper = ordered[rows, np.maximum(n - 1, 0) // 2], ordered[rows, n // 2]
+    return np.asarray(lower / 2 + upper / 2, dtype=np.float64)
 
 
 def drift(values: Values) -> float | None:
@@ -69,10 +81,11 @@ def clock_steps(facts: Facts) -> list[Caution]:
 def cold_start(facts: Facts) -> list[Caution]:
     eager = {
         str(run.get("run_id"))
-        for run in runs_of(facts.df)
+        for run in facts.runs
         if (run.get("plan") or {}).get("warmup_rounds") == 0
     }
-    worst = max((_first_ratio(s, part, eager) for s, part in facts.groups), default=0.0)
+    groups = facts.groups if eager else ()
+    worst = max((_first_ratio(s, part, eager) for s, part in groups), default=0.0)
     if worst < COLD_RATIO:
         return []
     text = f"No warm-up rounds, and the first requests took {worst:.1f} times the median."
@@ -81,7 +94,8 @@ def cold_start(facts: Facts) -> list[Caution]:
 
 def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
     """How much longer the first request of a run takes: the median endpoint's ratio."""
-    rows = part[part["run_id"].astype("string").isin(runs).fillna(False)]
+    codes, names = coded(part["run_id"])
+    rows = part[np.array([*(name in runs for name in names), False])[codes]]
     ms = pd.Series(plain_ms(rows, stratum.metric), index=rows.index)
     if not rows.size or not ms.notna().any():
         return 0.0
@@ -93,10 +107,10 @@ def _first_ratio(stratum: Stratum, part: pd.DataFrame, runs: set[str]) -> float:
 
 def outliers(facts: Facts) -> list[Caution]:
     found = Counter(
-        str(name)
+        name
         for stratum, part in facts.groups
-        for name, rows in part.groupby(part["endpoint"].astype("string"))
-        for _ in range(_far_out(latency_ms(rows, stratum.metric)))
+        for name, ms in _by_endpoint(part, stratum)
+        for _ in range(_far_out(ms))
     )
     if not found:
         return []
@@ -109,6 +123,12 @@ def outliers(facts: Facts) -> list[Caution]:
         " this machine was late then"
     )
     return [Caution("outliers", text, advice)]
+
+
+def _by_endpoint(part: pd.DataFrame, stratum: Stratum) -> Iterator[tuple[str, Values]]:
+    ms = latency_ms(part, stratum.metric)
+    codes, names = coded(part["endpoint"])
+    return ((name, ms[codes == place]) for place, name in enumerate(names))
 
 
 def _far_out(ms: Values) -> int:
@@ -125,7 +145,7 @@ def late_harness(facts: Facts) -> list[Caution]:
     shown = [abs(d.ms.value_ms) for d in facts.differences if d.ms.value_ms and d.direction]
     if not shown or not np.isfinite(smallest := min(shown)):
         return []
-    error_ms = _own_error_ms(facts.df)
+    error_ms = _own_error_ms(facts)
     if error_ms is None or error_ms <= LATE_SHARE * smallest:
         return []
     text = (
@@ -138,19 +158,19 @@ def late_harness(facts: Facts) -> list[Caution]:
     return [Caution("host_noisy", text, advice)]
 
 
-def _own_error_ms(df: pd.DataFrame) -> float | None:
+def _own_error_ms(facts: Facts) -> float | None:
     """What the harness may have added to a time, by the layer that the times come from.
 
     The calibration's p90 of that layer's bias; without one, how late this process woke up, which
     reaches every layer but the kernel's stamps.
     """
-    layers = df["ttfb_layer"].dropna()
+    layers = facts.df["ttfb_layer"].dropna()
     layer = str(layers.mode().iloc[0]) if len(layers) else "app"
-    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in runs_of(df)]
+    spreads = [((run.get("calibration") or {}).get("bias") or {}).get(layer) for run in facts.runs]
     measured = [spread["p90_us"] / 1000 for spread in spreads if spread]
     if measured:
         return float(max(measured))
-    late = df["wakeup_late_ns"].dropna()
+    late = facts.df["wakeup_late_ns"].dropna()
     return None if layer == "kernel" or late.empty else float(late.median()) / NS_PER_MS
 
 

@@ -133,9 +133,16 @@ def remove_tree(path: Path) -> None:
 def replace(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
     """The file holds all of ``data``, or what it held before; never less, and also after a power
     cut. ``check`` may refuse the new file, by raising, before it takes the old one's place."""
+    replace_by(path, lambda fd: write_all(fd, data), check)
+
+
+def replace_by(
+    path: Path, fill: Callable[[int], None], check: Callable[[Path], None] | None = None
+) -> None:
+    """As `replace`, with what ``fill`` writes to the open file."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        save(temporary, data)
+        save_by(temporary, fill)
         if check is not None:
             check(temporary)
         rename(temporary, path)
@@ -147,9 +154,14 @@ def replace(path: Path, data: bytes, check: Callable[[Path], None] | None = None
 
 def save(path: Path, data: bytes) -> None:
     """A new file with ``data``, on the disk when this returns (its name: after `sync_folder`)."""
+    save_by(path, lambda fd: write_all(fd, data))
+
+
+def save_by(path: Path, fill: Callable[[int], None]) -> None:
+    """As `save`, with what ``fill`` writes to the open file."""
     fd = create(path)
     try:
-        write_all(fd, data)
+        fill(fd)
         sync(fd)
     finally:
         os.close(fd)

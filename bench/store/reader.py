@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bench.errors import StoreError
 from bench.model import Caution
 from bench.store import disk, lines, parquet, runfile
+from bench.store.places import Local, Place
 from bench.store.writer import SAMPLES
 from bench.words import brief
 
@@ -32,14 +33,18 @@ def read_run(folder: Path) -> StoredRun:
     # The lock before the status: the other way round, a run that finishes in between looks killed
     live = disk.locked(folder / SAMPLES)
     run, intact = runfile.read(folder)
-    cautions = [] if intact else [_edited(folder / runfile.NAME)]
+    cautions = [] if intact else [edited(folder / runfile.NAME)]
     rows, told = _rows(folder, run, live)
-    cautions += told + _resumed(run) + _watched(run)
-    cautions += _missing(run, len(rows), live)
-    return StoredRun(run, rows, tuple(cautions))
+    return StoredRun(run, rows, (*cautions, *told, *circumstances(run, len(rows), live)))
 
 
-def _edited(path: Path) -> Caution:
+def circumstances(run: dict[str, Any], rows: int, live: bool) -> list[Caution]:
+    """What a run of so many rows was like: gaps, and what it lacks."""
+    return _resumed(run) + _watched(run) + _missing(run, rows, live)
+
+
+def edited(path: object) -> Caution:
+    """run.json is not as it was written."""
     return Caution(
         "run_json_changed",
         f"{path} is not as it was written: it was edited or damaged.",
@@ -50,26 +55,59 @@ def _edited(path: Path) -> Caution:
 def _rows(folder: Path, run: dict[str, Any], live: bool) -> tuple[list[lines.Row], list[Caution]]:
     """Parquet when run.json vouches for it, else the lines, which are the truth."""
     told: list[Caution] = []
+    if (record := vouched(run)) is not None:
+        try:
+            return _vouched_rows(folder, record), told
+        except StoreError as error:
+            told.append(not_by_parquet(error, record))
+    rows, more = lines_of(Local(folder), run, live)
+    return rows, told + more
+
+
+def _vouched_rows(folder: Path, record: dict[str, Any]) -> list[lines.Row]:
+    if "groups" not in record:
+        return parquet.verified(folder / parquet.NAME, record)
+    with parquet.open_columns(Local(folder), record["file"], record) as file:
+        return parquet.rows_of(file.read_row_groups(list(parquet.groups(file, record))))
+
+
+def vouched(run: dict[str, Any]) -> dict[str, Any] | None:
+    """What run.json knows of the run's Parquet file; None where there is none to be trusted."""
     stored = run.get("stored")
     record = stored.get("parquet") if isinstance(stored, dict) else None
-    if isinstance(record, dict) and run["status"] != "running":
-        try:
-            return parquet.verified(folder / parquet.NAME, record), told
-        except StoreError as error:
-            told.append(
-                Caution(
-                    "parquet_damaged",
-                    f"{error} They were read from it instead.",
-                    f"Nothing is lost if no other caution says so; remove {parquet.NAME}.",
-                )
-            )
-    if run["status"] == "running" and not (folder / SAMPLES).exists():
-        return [], told  # killed before the first row
-    rows, more = read_lines(folder / SAMPLES, live)
-    return rows, told + more + _lost(folder / SAMPLES, len(rows), stored)
+    return record if isinstance(record, dict) and run["status"] != "running" else None
 
 
-def _lost(path: Path, rows: int, stored: Any) -> list[Caution]:
+def not_by_parquet(error: StoreError, record: Mapping[str, Any]) -> Caution:
+    """Why a run was read slowly. StoreError for one in a pack, which has no lines beside it."""
+    if "groups" in record:
+        raise error
+    return Caution(
+        "parquet_damaged",
+        f"{error} They were read from it instead.",
+        f"Nothing is lost if no other caution says so; remove {parquet.NAME}.",
+    )
+
+
+def lines_of(
+    place: Place, run: dict[str, Any], live: bool
+) -> tuple[list[lines.Row], list[Caution]]:
+    """The rows of a run's samples.jsonl, and what is wrong with it."""
+    path = place.path(SAMPLES)
+    try:
+        with place.open(SAMPLES) as file:
+            found = lines.scan_lines(file)
+    except FileNotFoundError as error:
+        if run["status"] == "running":
+            return [], []  # killed before the first row
+        raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error
+    except OSError as error:
+        raise StoreError(f"Could not read {path}: {disk.reason(error)}.") from error
+    told = [*_findings(path, found, live), *_lost(path, len(found.rows), run.get("stored"))]
+    return found.rows, told
+
+
+def _lost(path: str, rows: int, stored: Any) -> list[Caution]:
     written = stored.get("rows") if isinstance(stored, dict) else None
     if type(written) is not int or rows >= written:
         return []
@@ -81,10 +119,10 @@ def read_lines(path: Path, live: bool = False) -> tuple[list[lines.Row], list[Ca
     """The rows of a samples.jsonl, and what is wrong with it."""
     with disk.explained(f"read {path}"):
         found = lines.scan(path)
-    return found.rows, list(_findings(path, found, live))
+    return found.rows, list(_findings(str(path), found, live))
 
 
-def _findings(path: Path, found: lines.Scan, live: bool) -> Iterator[Caution]:
+def _findings(path: str, found: lines.Scan, live: bool) -> Iterator[Caution]:
     if found.tail and not live:
         yield Caution("torn_tail", f"{path} ends in {_tail_words(found.tail)}.", _RERUN)
     if found.damaged:
@@ -156,7 +194,7 @@ def read_runs(path: Path) -> list[StoredRun]:
     A run that cannot be read is skipped; the first of the others carries a caution that says so.
     """
     if path.is_file():
-        return [_read_file(path)]
+        return [read_file(path)]
     if is_run(path):
         return [read_run(path)]
     return _read_all(path, run_folders(path))
@@ -191,7 +229,8 @@ def _read_all(path: Path, folders: list[Path]) -> list[StoredRun]:
     return runs
 
 
-def _read_file(path: Path) -> StoredRun:
+def read_file(path: Path) -> StoredRun:
+    """One file of a run, samples.jsonl or samples.parquet, with the run.json beside it."""
     if path.name == runfile.NAME:
         return read_run(path.parent)
     run, cautions = _neighbour(path)
@@ -213,4 +252,4 @@ def _neighbour(path: Path) -> tuple[dict[str, Any], list[Caution]]:
         raise
     except StoreError as error:
         return {}, [Caution("run_json_unreadable", str(error))]
-    return run, [] if intact else [_edited(path.parent / runfile.NAME)]
+    return run, [] if intact else [edited(path.parent / runfile.NAME)]

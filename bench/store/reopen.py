@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.errors import StoreError
 from bench.model import Run
 from bench.store import disk, lines, runfile
+from bench.store.reader import vouched
 from bench.store.repair import repair
 from bench.store.writer import SAMPLES, RunWriter
 
@@ -35,6 +36,8 @@ class Kept:
 def reopen(folder: Path) -> Kept:
     """The run in a folder, for this process alone. StoreError when another one is writing it."""
     path = folder / SAMPLES
+    if "groups" in (vouched(runfile.read(folder)[0]) or {}):
+        raise StoreError(f"{folder} was packed by `regionbench history compact`: start a new run.")
     if not path.exists():  # killed before the first row
         with disk.explained(f"write to the run folder {folder}"):
             os.close(disk.create(path))

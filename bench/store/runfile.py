@@ -6,13 +6,17 @@ import dataclasses
 import json
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import StoreError
 from bench.model import SCHEMA_VERSION, Run
 from bench.store import disk, strict
 from bench.words import brief
+
+if TYPE_CHECKING:
+    from bench.store.places import Place
 
 NAME = "run.json"
 FORMAT = "regionbench run"
@@ -36,9 +40,22 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 
 def read(folder: Path) -> tuple[dict[str, Any], bool]:
     """The document, and whether it is as it was written. StoreError when it cannot be used."""
-    path = folder / NAME
+    return _read(str(folder / NAME), lambda: disk.read(folder / NAME))
+
+
+def read_at(place: Place) -> tuple[dict[str, Any], bool]:
+    """As `read`, from wherever the run lies."""
+
+    def content() -> bytes:
+        with place.open(NAME) as file:
+            return file.read()
+
+    return _read(place.path(NAME), content)
+
+
+def _read(path: str, content_of: Callable[[], bytes]) -> tuple[dict[str, Any], bool]:
     try:
-        content = _load(path)
+        content = _load(path, content_of)
         _check(path, content)
         said = content.pop("crc", None)
         intact = said == crc(content)
@@ -47,9 +64,9 @@ def read(folder: Path) -> tuple[dict[str, Any], bool]:
         raise _damaged(path, "it is nested too deeply") from error
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: str, content_of: Callable[[], bytes]) -> dict[str, Any]:
     try:
-        content = json.loads(disk.read(path).decode())
+        content = json.loads(content_of().decode())
     except OSError as error:
         raise StoreError(
             f"Could not read {path}: {disk.reason(error)}; {_rows_remedy(path)}"
@@ -61,15 +78,15 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _damaged(path: Path, why: str) -> StoreError:
+def _damaged(path: str, why: str) -> StoreError:
     return StoreError(f"{path} is damaged: {why}; {_rows_remedy(path)}")
 
 
-def _rows_remedy(path: Path) -> str:
-    return f"its rows may still be whole: give the path of {path.with_name('samples.jsonl')}."
+def _rows_remedy(path: str) -> str:
+    return f"its rows may still be whole: give the path of {path.removesuffix(NAME)}samples.jsonl."
 
 
-def _check(path: Path, content: dict[str, Any]) -> None:
+def _check(path: str, content: dict[str, Any]) -> None:
     version = content.get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
         raise newer(path, version)
@@ -81,7 +98,7 @@ def _check(path: Path, content: dict[str, Any]) -> None:
         raise _damaged(path, f"{', '.join(wrong)} missing or wrong")
 
 
-def newer(path: Path, version: int) -> NewerFormat:
+def newer(path: object, version: int) -> NewerFormat:
     """The error for a file from the future."""
     return NewerFormat(
         f"{path} was written by a newer regionbench (schema version {brief(version, 20)}, "
