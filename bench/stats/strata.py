@@ -1,4 +1,4 @@
-"""Which requests may stand in one number: those that did the same work over the same connection."""
+"""Which requests may stand in one number: the same work, the same connection, the same place."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import pandas as pd
 from bench.model import ASKING, CONNECTIONS, KINDS
 from bench.stats.metrics import main_metric
 
-_KEYS = ["kind", "streamed", "connection", "client", "model", "arm"]
+_KEYS = ["kind", "streamed", "connection", "client", "model", "arm", "vantage"]
+
+
+NOWHERE = "unknown"
+"""The vantage of rows that do not name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """Rows that may be compared. ``model`` is the one asked for; None where none is. ``arm`` is
-    the plan's variant; None where it has none."""
+    the plan's variant; None where it has none. ``vantage`` is where rows of several places were
+    measured from; None where all are of one."""
 
     kind: str
     streamed: bool
@@ -25,6 +30,7 @@ class Stratum:
     client: str
     model: str | None
     arm: str | None = None
+    vantage: str | None = None
 
     @property
     def metric(self) -> str:
@@ -35,7 +41,8 @@ class Stratum:
         streamed = "streamed " if self.streamed else ""
         model = f", {self.model}" if self.model else ""
         arm = f", arm {self.arm}" if self.arm else ""
-        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}{arm}"
+        place = f", from {self.vantage}" if self.vantage else ""
+        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}{arm}{place}"
 
 
 def order(stratum: Stratum) -> tuple[Any, ...]:
@@ -53,13 +60,21 @@ def _place(names: Sequence[str], name: str) -> int:
 
 
 def stratify(
-    df: pd.DataFrame, runs: Sequence[Mapping[str, Any]] | None = None
+    df: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    by_vantage: bool | None = None,
 ) -> list[tuple[Stratum, pd.DataFrame]]:
     """``df`` cut into its strata, in the order of `order`; rows keep their order and index.
 
-    ``runs``, by default those of ``df.attrs``, name the model of rows that failed.
+    ``runs``, by default those of ``df.attrs``, name the model of rows that failed. Rows of several
+    vantages are never in one stratum; ``by_vantage`` says whether strata name theirs, by default
+    where there are several.
     """
-    keys = _keys(df, runs_of(df) if runs is None else runs)
+    runs = runs_of(df) if runs is None else runs
+    keys = _keys(df, runs)
+    if len(vantages_in(df, runs)) > 1 if by_vantage is None else by_vantage:
+        keys["vantage"] = df["vantage"].astype("string").fillna(NOWHERE)
     groups = [
         (_stratum(values), df.loc[index])
         for values, index in keys.groupby(_KEYS, sort=False).groups.items()
@@ -72,6 +87,7 @@ def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     keys = pd.DataFrame({name: df[name].astype("string").fillna("") for name in plain})
     keys["streamed"] = df["streamed"].fillna(False).astype(bool)
     keys["model"] = _asked_model(df, runs)
+    keys["vantage"] = ""
     return keys
 
 
@@ -97,7 +113,7 @@ def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def _stratum(values: Any) -> Stratum:
-    kind, streamed, connection, client, model, arm = values
+    kind, streamed, connection, client, model, arm, vantage = values
     return Stratum(
         str(kind),
         bool(streamed),
@@ -105,11 +121,26 @@ def _stratum(values: Any) -> Stratum:
         str(client),
         str(model) or None,
         str(arm) or None,
+        str(vantage) or None,
     )
 
 
-def planned(run: Mapping[str, Any]) -> list[Stratum]:
-    """The strata that a run's plan asks for, whether or not there are rows of them."""
+def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Where the rows, and runs without any, were measured from; sorted."""
+    named = (str(run["vantage"]) for run in runs if run.get("vantage"))
+    return tuple(sorted({*map(str, df["vantage"].dropna().unique()), *named}))
+
+
+def runs_from(stratum: Stratum, runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The runs that a stratum's rows can be of: those of its vantage, where it names one."""
+    if stratum.vantage is None:
+        return runs
+    return [run for run in runs if str(run.get("vantage") or NOWHERE) == stratum.vantage]
+
+
+def planned(run: Mapping[str, Any], vantage: str | None = None) -> list[Stratum]:
+    """The strata that a run's plan asks for, whether or not there are rows of them; ``vantage`` is
+    the run's where a frame holds several."""
     plan = run.get("plan") or {}
     models = run.get("models") or {None: run.get("model")}
     return [
@@ -120,6 +151,7 @@ def planned(run: Mapping[str, Any]) -> list[Stratum]:
             client,
             str(model) if model and kind in ASKING else None,
             arm,
+            vantage,
         )
         for kind in plan.get("kinds") or ()
         for connection in plan.get("connections") or ()
