@@ -229,7 +229,7 @@ def _candidate(found: Stored, earlier: Sequence[Stored], lost: Sequence[str]) ->
     fit = [one for one in earlier if not reasons[one.name]]
     left_out = {old: reason for old, reason in reasons.items() if reason}
     left_out |= {one.name: f"older than the last {RECENT}" for one in fit[:-RECENT]}
-    past = tuple(batch(one.frame(), one.name) for one in fit[-RECENT:])
+    past = tuple(batch(one.frame(), one.name, by_vantage=False) for one in fit[-RECENT:])
     cautions = (*found.cautions, *_brought(df), *_thin(past, left_out), *_absent(lost))
     return Candidate(found.name, df, past, left_out, cautions)
 
@@ -320,7 +320,8 @@ def judge_all(
     """
     fresh = confirmations or {}
     trials = [
-        Trial(one.past, batch(one.df, one.name), fresh.get(one.vantage)) for one in candidates
+        Trial(one.past, batch(one.df, one.name, by_vantage=False), fresh.get(one.vantage))
+        for one in candidates
     ]
     found = [
         replace(_placed(verdict, one), cautions=(*one.cautions, *verdict.cautions))

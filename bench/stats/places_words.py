@@ -46,7 +46,7 @@ def _compromise(found: Places) -> str:
     if found.minimax is None:
         return "no endpoint serves every vantage"
     if found.minimax.endpoint is None:
-        return f"the compromise is undecided between {_listed(found.minimax.candidates)}"
+        return f"the compromise is {_open(found.minimax.candidates)}"
     cost = found.minimax.cost
     return (
         f"the compromise, {found.minimax.endpoint}, costs up to {_ms(cost.value_ms)} ({span(cost)})"
@@ -56,7 +56,7 @@ def _compromise(found: Places) -> str:
 def choice(race: RaceVerdict) -> str:
     """``eu-west-1, 41.2 ms ahead of us (35.0–47.1 ms)``, or between whom it is undecided."""
     if race.best is None:
-        return f"undecided between {_listed(race.endpoints)}" if race.endpoints else "undecided"
+        return _open(race.endpoints)
     if race.kind == "equivalent":
         return f"{race.best}, as good as {_listed([n for n in race.endpoints if n != race.best])}"
     lead = race.lead_ms
@@ -75,9 +75,10 @@ def rules(found: Places) -> list[str]:
 
 
 def _worth(found: Compromise) -> str:
-    looks = "" if found.endpoint else f"{found.candidates[0]}, which looks best, costs "
-    wrong = f"; risk {chance(found.wrong)}" if found.endpoint else ""
-    return f"{looks}{_ms(found.cost.value_ms)} ({span(found.cost)}){wrong}"
+    size = f"{_ms(found.cost.value_ms)} ({span(found.cost)})"
+    if found.endpoint:
+        return f"{size}; risk {chance(found.wrong)}"
+    return f"{found.candidates[0]} looks best and costs {size}"
 
 
 def rule(found: Compromise, weights: Sequence[float]) -> str:
@@ -89,10 +90,17 @@ def rule(found: Compromise, weights: Sequence[float]) -> str:
 
 
 def named(found: Compromise) -> str:
-    """``us, chance of being wrong 0.3 %``, or between whom it is undecided."""
+    """The endpoint, or between whom it is undecided."""
     if found.endpoint is None or found.wrong is None:
-        return f"undecided between {_listed(found.candidates)}"
+        return _open(found.candidates)
     return found.endpoint
+
+
+def _open(names: Sequence[str]) -> str:
+    """Between whom it is undecided; one alone has yet to be shown to answer."""
+    if len(names) == 1:
+        return f"undecided: {names[0]} may fail too often"
+    return f"undecided between {_listed(names)}" if names else "undecided"
 
 
 def chance(wrong: float | None) -> str:
