@@ -49,12 +49,13 @@ def signed(estimate: Mapping[str, Any], percent: Mapping[str, Any]) -> str:
 
 
 def cost(estimate: Mapping[str, Any]) -> tuple[str, str]:
-    """``+41.2 ms`` and its interval; nought is nought."""
+    """``+41.2 ms`` and its interval; what costs nothing for certain has none."""
     ms = estimate["value_ms"]
     if ms is None:
         return value(estimate), UNKNOWN
     size = minus(format_ms(ms)) if ms else "0 ms"
-    return f"+{size}" if ms > 0 else size, interval(estimate) if ms else UNKNOWN
+    sure = estimate["low_ms"] == estimate["high_ms"]
+    return f"+{size}" if ms > 0 else size, UNKNOWN if sure else interval(estimate)
 
 
 def sooner(difference: Mapping[str, Any]) -> str:

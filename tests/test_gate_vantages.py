@@ -122,7 +122,8 @@ def test_all_vantages_are_one_family_of_cells(eleven: Path) -> None:
     assert [one.p for one in alone.judged] == [one.p for one in together[0].judged]
     family = [one for verdict in together for one in verdict.judged if one.p is not None]
     smallest = min(family, key=lambda one: one.p or 0.0)
-    assert smallest.p_adjusted is not None and smallest.p is not None
+    assert smallest.p is not None
+    assert smallest.p_adjusted is not None
     assert smallest.p_adjusted <= len(family) * smallest.p + 1e-12
     assert against_each([first])[0].judged == alone.judged
 

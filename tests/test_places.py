@@ -54,11 +54,14 @@ def test_every_vantage_has_its_own_answer(found: Places) -> None:
 
 def test_the_compromise_is_named_with_what_it_costs_where(found: Places) -> None:
     """Truth: us is slower by 140, 80 and 100 ms; each interval holds it."""
-    assert found.minimax is not None and found.mean is not None
+    assert found.minimax is not None
+    assert found.mean is not None
     assert (found.minimax.endpoint, found.mean.endpoint) == ("us", "us")
     for vantage, truth in (("fra", 140.0), ("iad", 80.0), ("sea", 100.0)):
         cost = found.cost(vantage, "us")
-        assert cost is not None and cost.p50.low_ms is not None and cost.p50.high_ms is not None
+        assert cost is not None
+        assert cost.p50.low_ms is not None
+        assert cost.p50.high_ms is not None
         assert cost.p50.low_ms <= truth <= cost.p50.high_ms
         assert cost.fastest == found.races[vantage].best
         assert cost.p95.value_ms is not None
@@ -110,7 +113,8 @@ def test_a_vantage_without_rows_is_told_and_leaves_the_rest_undecided() -> None:
 def test_weights_move_the_mean_and_not_the_minimax() -> None:
     """All weight on one vantage makes its fastest the mean compromise."""
     answer = places(tour(), weights={"fra": 98, "iad": 1, "sea": 1})
-    assert answer.mean is not None and answer.minimax is not None
+    assert answer.mean is not None
+    assert answer.minimax is not None
     assert answer.mean.candidates[0] == "eu-west-1"
     assert answer.minimax.candidates[0] == "us"
     assert sum(answer.weights.values()) == pytest.approx(1)
@@ -147,7 +151,7 @@ def test_no_number_of_a_summary_is_of_two_vantages(apart: pd.DataFrame) -> None:
 
 def test_what_has_no_one_answer_gives_none(apart: pd.DataFrame) -> None:
     """A race or a route of mixed rows says so, and who answers for each."""
-    with pytest.raises(UsageError, match="bench.places"):
+    with pytest.raises(UsageError, match=r"bench\.places"):
         bench.decide_stored(apart, RaceRules())
     assert "several vantages" in route(apart).reason
     assert set(routes(apart)) == set(APART)

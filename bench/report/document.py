@@ -32,7 +32,10 @@ def document(summary: Summary, runs: Runs) -> Document:
     """
     found = {"answer": plain(answer(summary)), **summary.to_dict()}
     for caution in found["cautions"]:
-        caution["command"] = mend(caution["code"], runs, found["cells"])
+        place = caution["vantage"]
+        own = [run for run in runs if place in ("", run.get("vantage"))]
+        cells = [c for c in found["cells"] if not place or c["stratum"]["vantage"] == place]
+        caution["command"] = mend(caution["code"], own, cells)
     return {
         "schema_version": SCHEMA_VERSION,
         **found,

@@ -98,7 +98,8 @@ def _places(doc: Document) -> Iterator[str]:
 
 
 def _routing(doc: Document) -> Iterator[str]:
-    for vantage, _, found, spilled in routed(doc):
+    asked = [one for one in routed(doc) if one[2]["stratum"] is not None]
+    for vantage, _, found, spilled in asked:
         yield f"## Routing{f', from {escape(vantage)}' if vantage else ''}"
         if not found["identifiable"]:
             yield escape(found["words"])

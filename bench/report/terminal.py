@@ -128,6 +128,8 @@ def _dropped(doc: Document) -> Iterator[str]:
 def _routing(doc: Document) -> Iterator[list[str]]:
     """Who answered global's requests, or the command that would tell."""
     for vantage, _, found, spilled in routed(doc):
+        if found["stratum"] is None:
+            continue  # nobody asked global
         where = f" from {words.clean(vantage)}" if vantage else ""
         if not found["identifiable"]:
             yield [*_wrap(f"routing{where}: {found['words']}", "", "    ")]

@@ -65,7 +65,7 @@ def _apart(facts: Facts) -> list[tuple[str, Facts]]:
 def _placed(one: Caution, name: str, found: Mapping[str, Sequence[Caution]]) -> Caution:
     """With its vantage, unless every vantage says the same."""
     same = all(one in seen for seen in found.values())
-    return one if same else replace(one, text=f"From {name}: {one.text}")
+    return one if same else replace(one, text=f"From {name}: {one.text}", vantage=name)
 
 
 def _brought(item: Mapping[str, Any]) -> Caution:

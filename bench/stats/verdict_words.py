@@ -45,13 +45,17 @@ def missing(verdicts: Verdicts) -> list[str]:
 
 def _whence(one: Judged) -> str:
     """``us-east-1``, or where there are several vantages ``us-east-1 from fra``."""
-    return f"{one.endpoint} from {one.stratum.vantage}" if one.stratum.vantage else one.endpoint
+    return f"{one.endpoint}{place(one)}"
 
 
 def short(one: Judged) -> str:
     """``us-east-1 failure rate``: the cell without its stratum, yet with its vantage."""
-    place = f" from {one.stratum.vantage}" if one.stratum.vantage else ""
-    return clean(f"{one.endpoint} {label(one)}{place}")
+    return clean(f"{one.endpoint} {label(one)}{place(one)}")
+
+
+def place(one: Judged) -> str:
+    """`` from fra`` where there are several vantages."""
+    return f" from {clean(one.stratum.vantage)}" if one.stratum.vantage else ""
 
 
 def label(one: Judged) -> str:

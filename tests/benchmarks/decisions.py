@@ -242,7 +242,7 @@ def routing(options: argparse.Namespace) -> Result:
 
 def vantages(options: argparse.Namespace) -> Result:
     """One endpoint for all vantages, or one each: simulated tours."""
-    return decisions_vantages.measure(options.quick, options.runs if options.part else None)
+    return decisions_vantages.measure(options.runs)
 
 
 def fleet(options: argparse.Namespace) -> Result:

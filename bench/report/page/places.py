@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench import words
 from bench.report.document import Document, metric_label, title
-from bench.report.page.markup import data, escape, number, span, table
+from bench.report.page.markup import data, ends, escape, number, table
 
 _RACE = ("from", "fastest", "risk", "rounds")
 _COST = ("endpoint", "from", "p50 over the fastest", "together 95 %", "p95", "together 95 % ")
@@ -41,8 +41,10 @@ def _name(cost: Document) -> tuple[str, str]:
 
 def _cost(doc: Document, i: int) -> list[str]:
     one, key = doc["places"]["costs"][i], f"places.costs.{i}"
-    sides = ((*words.cost(one[name]), f"{key}.{name}") for name in ("p50", "p95"))
-    numbers = [
-        part for size, _, at in sides for part in (data(doc, f"{at}.value_ms", size), span(doc, at))
-    ]
+    numbers = []
+    for name in ("p50", "p95"):
+        found, at = one[name], f"{key}.{name}"
+        size, apart = words.cost(found)
+        numbers.append(data(doc, f"{at}.value_ms", size))
+        numbers.append(ends(at, found["low_ms"], found["high_ms"], apart))
     return [escape(one["endpoint"]), escape(one["vantage"]), *numbers]
