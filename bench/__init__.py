@@ -14,6 +14,7 @@ In a notebook:
     >>> bench.summarise(df)                         # per endpoint, with intervals
     >>> bench.plots.ecdf(df)                        # a matplotlib Figure
     >>> bench.route(df).words()                     # where global sends requests
+    >>> bench.places(df)                            # from each vantage; one for all, or one each
     >>> bench.choose(bench.make_plan(catalogue="fleet")).choice.sentence
     >>> bench.run(bench.make_plan(catalogue="fleet", rounds=10)).frame()
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bench.comparing import Comparison, compare_stored
     from bench.errors import RegionbenchError
     from bench.examples import load_example
-    from bench.gate import find_candidate, judge
+    from bench.gate import find_candidate, find_candidates, judge, judge_all
     from bench.loading import load
     from bench.model import COLUMNS, Endpoint, Plan, Run, Sample
     from bench.plan import make_plan, read_plan
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from bench.session import Finished
     from bench.stats import Summary, summarise
     from bench.stats.baseline import judge_newest
+    from bench.stats.places import Places, places
     from bench.stats.race import RaceRules
     from bench.stats.race_verdict import RaceVerdict
-    from bench.stats.routing import Routing, route
+    from bench.stats.routing import Routing, route, routes
     from bench.stats.spillover import Spillover, spillover
     from bench.stats.verdict import Verdict
     from bench.vantage import Tls, Tour
@@ -55,6 +57,7 @@ _HOME = {
     "Comparison": "bench.comparing",
     "Endpoint": "bench.model",
     "Finished": "bench.session",
+    "Places": "bench.stats.places",
     "Plan": "bench.model",
     "RaceRules": "bench.stats.race",
     "RaceVerdict": "bench.stats.race_verdict",
@@ -73,15 +76,19 @@ _HOME = {
     "decide_stored": "bench.choice",
     "explain": "bench.choice",
     "find_candidate": "bench.gate",
+    "find_candidates": "bench.gate",
     "judge": "bench.gate",
+    "judge_all": "bench.gate",
     "judge_newest": "bench.stats.baseline",
     "load": "bench.loading",
     "load_example": "bench.examples",
     "make_plan": "bench.plan",
+    "places": "bench.stats.places",
     "plots": "bench.plots",
     "read_plan": "bench.plan",
     "report": "bench.report",
     "route": "bench.stats.routing",
+    "routes": "bench.stats.routing",
     "run": "bench.running",
     "spillover": "bench.stats.spillover",
     "summarise": "bench.stats",
@@ -94,6 +101,7 @@ __all__ = [
     "Comparison",
     "Endpoint",
     "Finished",
+    "Places",
     "Plan",
     "RaceRules",
     "RaceVerdict",
@@ -112,15 +120,19 @@ __all__ = [
     "decide_stored",
     "explain",
     "find_candidate",
+    "find_candidates",
     "judge",
+    "judge_all",
     "judge_newest",
     "load",
     "load_example",
     "make_plan",
+    "places",
     "plots",
     "read_plan",
     "report",
     "route",
+    "routes",
     "run",
     "spillover",
     "summarise",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench import html
-from bench.errors import NotEnoughData
+from bench.errors import NotEnoughData, UsageError
 from bench.model import GLOBAL, Endpoint
 from bench.snippets import snippets
 from bench.stats import Stratum, countable, latency_ms, stratify
@@ -20,6 +20,7 @@ from bench.stats.race import RaceRules, fixed_plan_requests, replay
 from bench.stats.race_verdict import RaceVerdict
 from bench.stats.rates import Rate
 from bench.stats.strata import runs_of
+from bench.stats.vantages import vantages_of
 from bench.units import format_ms, format_usd
 
 
@@ -54,7 +55,14 @@ class Choice:
 
 
 def decide_stored(df: pd.DataFrame, rules: RaceRules) -> RaceVerdict:
-    """Replay the race on the stored rounds of the frame's main stratum. Raises NotEnoughData."""
+    """Replay the race on the stored rounds of the frame's main stratum.
+
+    Raises NotEnoughData without a request, and UsageError for rows of several vantages, of which
+    `bench.places` answers for each.
+    """
+    if len(names := vantages_of(df)) > 1:
+        told = f"these rows are of several vantages ({', '.join(names)})"
+        raise UsageError(f"{told}: bench.places(df) answers for each of them")
     rows = _main_rows(df)
     if rows.empty:
         raise NotEnoughData("There is no measured request to race with.")

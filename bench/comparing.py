@@ -135,9 +135,9 @@ def compare_two(df_a: pd.DataFrame, df_b: pd.DataFrame, a: str, b: str) -> Compa
 
 
 def _told(by: str, verdict: Verdict, back: Verdict) -> Comparison:
-    worse = {one.endpoint for one in verdict.having("regressed")}
+    worse = {(one.endpoint, one.stratum.vantage) for one in verdict.having("regressed")}
     ahead = [_turned(one, by, verdict.b) for one in back.having("regressed")]
-    better = tuple(one for one in ahead if one.endpoint not in worse)
+    better = tuple(one for one in ahead if (one.endpoint, one.stratum.vantage) not in worse)
     state = _state(verdict, better)
     return Comparison(by, state, _sentence(by, state, verdict, better), verdict, better)
 
@@ -204,7 +204,8 @@ def _failing(cells: Sequence[Judged]) -> bool:
 def _cells(by: str, found: Sequence[Judged]) -> str:
     """The first in words, and how many more."""
     first = found[0]
-    name = words.label(first) if by == "endpoint" else words.short(first)
+    own = f"{words.label(first)}{words.place(first)}"
+    name = own if by == "endpoint" else words.short(first)
     span = words.interval(first)
     rest = f"; and {len(found) - 1} more of its cells" if len(found) > 1 else ""
     return f"{name} {words.moved(first)}, interval {span}, n = {first.n}{rest}"

@@ -4,6 +4,8 @@
                                           │
                      confirmation_plan: the suspects alone, once more
 
+A batch of several vantages is a candidate for each: every vantage is judged by its own history.
+
 The statistics are in `bench.stats.baseline` and `bench.stats.objectives`; here is decided what is
 compared with what.
 """
@@ -17,17 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import foreign
-from bench.errors import NotEnoughData, PlanError
+from bench.errors import NotEnoughData, PlanError, UsageError
 from bench.frame import tidy
 from bench.history import StoredBatch, batches, find
 from bench.loading import load, load_runs
 from bench.model import Caution, Plan
 from bench.objective import parse_objective
 from bench.plan import make_plan
-from bench.stats.baseline import FEWEST, RECENT, Batch, against, batch, suspects
+from bench.stats.baseline import FEWEST, RECENT, Batch, Trial, against_each, batch, suspects
 from bench.stats.objectives import judge_objectives
-from bench.stats.strata import runs_of
-from bench.stats.verdict import Verdict
+from bench.stats.strata import NOWHERE, runs_of
+from bench.stats.vantages import by_vantage
+from bench.stats.verdict import Verdict, placed
 from bench.store import StoredRun
 
 if TYPE_CHECKING:
@@ -54,7 +57,8 @@ Runs = Sequence[Mapping[str, Any]]
 class Stored:
     """Something that can be judged or judge: a batch of run folders, or a file of another tool.
 
-    ``run`` is the run.json of its newest sitting, ``places`` are the paths that mean it.
+    ``run`` is the run.json of its newest sitting, ``places`` are the paths that mean it,
+    ``vantages`` where it was measured from; ``at`` gives what was measured from one of them.
     """
 
     name: str
@@ -64,6 +68,12 @@ class Stored:
     frame: Callable[[], pd.DataFrame]
     cautions: tuple[Caution, ...] = ()
     tags: tuple[str, ...] = ()
+    vantages: tuple[str, ...] = ()
+    part: Callable[[str], Stored] | None = None
+
+    def at(self, vantage: str) -> Stored:
+        """Of one of its vantages; itself where it has no other."""
+        return self if self.part is None else self.part(vantage)
 
     @property
     def began(self) -> str:
@@ -81,12 +91,24 @@ def stored(history: Path) -> list[Stored]:
 def _of_batch(one: StoredBatch) -> Stored:
     places = tuple(folder.resolve() for folder in one.folders)
     run, tags = one.heads[-1].run, tuple(one.tags)
-    return Stored(one.name, one.status, run, places, one.frame, one.cautions, tags)
+    names = tuple(dict.fromkeys(_vantage(head.run) for head in one.heads))
+
+    def part(vantage: str) -> Stored:
+        heads = tuple(head for head in one.heads if _vantage(head.run) == vantage)
+        return _of_batch(replace(one, heads=heads))
+
+    whole = Stored(one.name, one.status, run, places, one.frame, one.cautions, tags, names)
+    return replace(whole, part=part) if len(names) > 1 else whole
+
+
+def _vantage(run: Mapping[str, Any]) -> str:
+    return str(run.get("vantage") or NOWHERE)
 
 
 def _of_file(one: StoredRun) -> Stored:
     name, status = str(one.run["run_id"]), str(one.run["status"])
-    return Stored(name, status, one.run, (), partial(tidy, one.rows, [one.run]), one.cautions)
+    frame, names = partial(tidy, one.rows, [one.run]), (_vantage(one.run),)
+    return Stored(name, status, one.run, (), frame, one.cautions, vantages=names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +116,8 @@ class Candidate:
     """What is judged, and by what.
 
     ``past`` are at most the 20 newest batches before it that are comparable, oldest first;
-    ``left_out`` has every other earlier one with the reason.
+    ``left_out`` has every other earlier one with the reason. ``vantage`` is named where a batch has
+    several.
     """
 
     name: str
@@ -102,6 +125,7 @@ class Candidate:
     past: tuple[Batch, ...]
     left_out: Mapping[str, str]
     cautions: tuple[Caution, ...] = ()
+    vantage: str | None = None
 
     @property
     def runs(self) -> Runs:
@@ -117,6 +141,18 @@ class Candidate:
 def find_candidate(history: str | Path, run: str | None = None) -> Candidate:
     """The run to judge, with the comparable batches before it.
 
+    As `find_candidates`; UsageError for a batch of several vantages.
+    """
+    first, *others = find_candidates(history, run)
+    if others:
+        names = ", ".join(str(one.vantage) for one in (first, *others))
+        raise UsageError(f"{first.name} is of several vantages ({names}): take bench.judge_all")
+    return first
+
+
+def find_candidates(history: str | Path, run: str | None = None) -> tuple[Candidate, ...]:
+    """The run to judge, with the comparable batches before it, one candidate for each vantage.
+
     ``run`` is a batch or run in ``history``, any path that `bench.load` reads, or None for the
     newest. Raises NotEnoughData when nothing is stored, UsageError for a name that nothing has,
     and StoreError when rows cannot be read.
@@ -124,11 +160,11 @@ def find_candidate(history: str | Path, run: str | None = None) -> Candidate:
     history = Path(history)
     known = stored(history)
     if run is not None and (found := _elsewhere(known, Path(run))) is not None:
-        return _candidate(found, _before(known, found))
+        return _candidates(found, _before(known, found))
     if not known:
         raise NotEnoughData(f"There is no run in {history} to judge: `regionbench run` makes one.")
     place = len(known) - 1 if run is None else _place(known, run, history)
-    return _candidate(known[place], known[:place])
+    return _candidates(known[place], known[:place])
 
 
 def _elsewhere(known: Sequence[Stored], path: Path) -> Stored | None:
@@ -136,8 +172,15 @@ def _elsewhere(known: Sequence[Stored], path: Path) -> Stored | None:
     if not path.exists() or any(path.resolve() in one.places for one in known):
         return None
     df = load(path)
-    run = runs_of(df)[-1] if runs_of(df) else {}
-    return Stored(path.stem, "complete", run, (), lambda: df)
+    parts = by_vantage(df)
+
+    def part(vantage: str) -> Stored:
+        own = parts[vantage]
+        run = runs_of(own)[-1] if runs_of(own) else {}
+        return Stored(path.stem, "complete", run, (), lambda: own, vantages=(vantage,))
+
+    whole = part(next(iter(parts)))
+    return whole if len(parts) == 1 else replace(whole, vantages=tuple(parts), part=part)
 
 
 def _place(known: Sequence[Stored], name: str, history: Path) -> int:
@@ -155,15 +198,47 @@ def _before(known: Sequence[Stored], found: Stored) -> list[Stored]:
     return [one for one in others if not found.began or one.began < found.began]
 
 
-def _candidate(found: Stored, earlier: Sequence[Stored]) -> Candidate:
+def _candidates(found: Stored, earlier: Sequence[Stored]) -> tuple[Candidate, ...]:
+    """Each vantage by its own history; a lone one is named only where others are missing."""
+    lost = _lost(found, earlier)
+    many = len(found.vantages) > 1 or bool(lost)
+    return tuple(
+        replace(
+            _candidate(found.at(name), [_seen_from(one, name) for one in earlier], lost),
+            vantage=name if many else None,
+        )
+        for name in found.vantages
+    )
+
+
+def _seen_from(one: Stored, vantage: str) -> Stored:
+    """Its part from there; the whole, which is then incomparable, where it has none."""
+    return one.at(vantage) if vantage in one.vantages else one
+
+
+def _lost(found: Stored, earlier: Sequence[Stored]) -> list[str]:
+    """The vantages that batches of late had beside its own, and it has not."""
+    ours = set(found.vantages)
+    tours = [set(one.vantages) for one in earlier[-FEWEST:] if ours & set(one.vantages)]
+    return sorted(set().union(*tours) - ours)
+
+
+def _candidate(found: Stored, earlier: Sequence[Stored], lost: Sequence[str]) -> Candidate:
     df = found.frame()
     reasons = {one.name: incomparable(one, found.run) for one in earlier}
     fit = [one for one in earlier if not reasons[one.name]]
     left_out = {old: reason for old, reason in reasons.items() if reason}
     left_out |= {one.name: f"older than the last {RECENT}" for one in fit[:-RECENT]}
-    past = tuple(batch(one.frame(), one.name) for one in fit[-RECENT:])
-    cautions = (*found.cautions, *_brought(df), *_thin(past, left_out))
+    past = tuple(batch(one.frame(), one.name, by_vantage=False) for one in fit[-RECENT:])
+    cautions = (*found.cautions, *_brought(df), *_thin(past, left_out), *_absent(lost))
     return Candidate(found.name, df, past, left_out, cautions)
+
+
+def _absent(lost: Sequence[str]) -> list[Caution]:
+    if not lost:
+        return []
+    text = f"Not measured from {', '.join(lost)} this time, as earlier batches were: not judged."
+    return [Caution("vantage_missing", text, "Measure the batch from every vantage.")]
 
 
 def _brought(df: pd.DataFrame) -> list[Caution]:
@@ -207,23 +282,60 @@ def _every_s(run: Mapping[str, Any]) -> float | None:
 def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:
     """The rows of the newest run and of all that is comparable with it; and what was left out.
 
+    Of one vantage: that of the newest sitting.
+
     A path that is no results folder is read as it is. Raises StoreError when nothing can be read.
     """
     known = batches(results) if results.is_dir() else []
     if len(known) < 2:
         return load(results), {}
     newest = known[-1].heads[-1].run
-    reasons = {one.name: incomparable(_of_batch(one), newest) for one in known}
-    fit = [folder for one in known if not reasons[one.name] for folder in one.folders]
-    return load_runs(fit), {name: reason for name, reason in reasons.items() if reason}
+    vantage = _vantage(newest)
+    seen = [_seen_from(_of_batch(one), vantage) for one in known]
+    reasons = {one.name: incomparable(one, newest) for one in seen}
+    fit = [folder for one in seen if not reasons[one.name] for folder in one.places]
+    others = {
+        f"{one.name} from {name}": "another vantage"
+        for one in map(_of_batch, known)
+        for name in one.vantages
+        if name != vantage and vantage in one.vantages
+    }
+    told = {name: reason for name, reason in reasons.items() if reason}
+    return load_runs(fit), told | others
 
 
 def judge(candidate: Candidate, confirmation: Batch | None = None) -> tuple[Verdict, ...]:
     """The verdict against history and, where the plan has objectives, the one against those."""
-    new = batch(candidate.df, candidate.name)
-    verdict = against(candidate.past, new, confirmation)
-    told = (*candidate.cautions, *verdict.cautions)
-    return (replace(verdict, cautions=told), *_objectives(candidate))
+    return judge_all([candidate], {candidate.vantage: confirmation} if confirmation else {})
+
+
+def judge_all(
+    candidates: Sequence[Candidate],
+    confirmations: Mapping[str | None, Batch] | None = None,
+) -> tuple[Verdict, ...]:
+    """As `judge`, of each vantage by its own history: first every verdict against history, in the
+    order of ``candidates``, then those against objectives.
+
+    All cells of all vantages are corrected together. ``confirmations``: vantage → fresh batch.
+    """
+    fresh = confirmations or {}
+    trials = [
+        Trial(one.past, batch(one.df, one.name, by_vantage=False), fresh.get(one.vantage))
+        for one in candidates
+    ]
+    found = [
+        replace(_placed(verdict, one), cautions=(*one.cautions, *verdict.cautions))
+        for one, verdict in zip(candidates, against_each(trials), strict=True)
+    ]
+    return (*found, *(made for one in candidates for made in _objectives(one)))
+
+
+def _placed(verdict: Verdict, candidate: Candidate) -> Verdict:
+    """Named by its vantage, in the verdict and in each cell, where there are several."""
+    if candidate.vantage is None:
+        return verdict
+    judged = tuple(placed(one, candidate.vantage) for one in verdict.judged)
+    return replace(verdict, b=f"{candidate.name} from {candidate.vantage}", judged=judged)
 
 
 def _objectives(candidate: Candidate) -> list[Verdict]:
@@ -231,7 +343,8 @@ def _objectives(candidate: Candidate) -> list[Verdict]:
     objectives = [parse_objective(text) for text in texts]
     if not objectives:
         return []
-    return [replace(judge_objectives(candidate.df, objectives), b=candidate.name)]
+    made = replace(judge_objectives(candidate.df, objectives), b=candidate.name)
+    return [_placed(made, candidate)]
 
 
 def confirmation_plan(candidate: Candidate, verdict: Verdict) -> Plan:

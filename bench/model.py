@@ -324,8 +324,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something the reader of a number must know: evidence, likely cause, and what to do."""
+    """Something the reader of a number must know: evidence, likely cause, and what to do.
+
+    ``vantage`` is the one that it is about, where there are several; empty: of all.
+    """
 
     code: str
     text: str
     advice: str = ""
+    vantage: str = ""

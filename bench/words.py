@@ -83,6 +83,16 @@ def signed(estimate: Mapping[str, Any], percent: Mapping[str, Any]) -> str:
     return minus(text if share is None else f"{text} ({share:+.0f} %)")
 
 
+def cost(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """``+41.2 ms`` and its interval; what costs nothing for certain has none."""
+    ms = estimate["value_ms"]
+    if ms is None:
+        return value(estimate), UNKNOWN
+    size = minus(format_ms(ms)) if ms else "0 ms"
+    sure = estimate["low_ms"] == estimate["high_ms"]
+    return f"+{size}" if ms > 0 else size, UNKNOWN if sure else interval(estimate)
+
+
 def sooner(difference: Mapping[str, Any]) -> str:
     """``12 %``: in how many rounds the endpoint's request ended first."""
     found = difference["faster"]["value_percent"]
@@ -127,6 +137,11 @@ def percent(part: float) -> str:
     return f"{100 * part:.1f} %" if 0 < part < 0.1 else f"{100 * part:.0f} %"
 
 
+def ends(share: Mapping[str, Any]) -> str:
+    """``50–64 %``: the interval of a share."""
+    return f"{100 * share['low']:.0f}–{percent(share['high'])}"
+
+
 def ms_or_dash(number: float | None) -> str:
     """Milliseconds, or a dash where there is none."""
     return UNKNOWN if number is None else format_ms(number)
@@ -151,7 +166,7 @@ def circumstances(doc: Mapping[str, Any]) -> str:
     """Where and when: ``from berlin · 2026-03-14 09:00:00 to 09:06:40 UTC · simulated``."""
     parts = [f"from {', '.join(map(clean, doc['vantages']))}"] if doc["vantages"] else []
     if moment := window(doc):
-        parts.append(moment)
+        parts.append(f"{moment}, by their own clocks" if len(doc["vantages"]) > 1 else moment)
     if doc["simulated"]:
         parts.append(SIMULATED)
     return " · ".join(parts) or "no rows"

@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from bench.frame import tidy
-from bench.report import OUTPUTS
-from bench.stats import summarise
+from bench.report import OUTPUTS, Findings
 from tests.synthetic import MEDIANS_MS, rows, run
 
 ALL = ("global", *MEDIANS_MS)
@@ -35,7 +34,7 @@ def render(name: str, table: list[dict[str, Any]], **changes: Any) -> str:
     runs = [run(**changes)]
     frame = tidy(table, runs)
     frame.attrs["cautions"] = told
-    return OUTPUTS[name](summarise(frame), frame, runs)
+    return OUTPUTS[name](Findings(frame))
 
 
 class Page(HTMLParser):

@@ -56,6 +56,7 @@ def write_day(results: Path, number: int, **changes: Any) -> Path:
                     run_id=name,
                     round=seq // 2,
                     endpoint=names[endpoint],
+                    vantage=about.vantage,
                     warmup=False,
                     model=about.model,
                     started_at=began,

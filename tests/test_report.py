@@ -196,4 +196,4 @@ def test_files_are_private_and_whole(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """One sentence, no traceback."""
     with pytest.raises(StoreError, match="cannot be written"):
-        write_report(tmp_path / "missing", tidy([]))
+        write_report(tmp_path / "missing" / "too", tidy([]))

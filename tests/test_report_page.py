@@ -11,12 +11,13 @@ import pytest
 
 from bench.frame import tidy
 from bench.plots.theme import THEMES
-from bench.report.document import document, with_routing
+from bench.report.document import document
+from bench.report.findings import Findings
 from bench.report.page.chosen import chosen
 from bench.report.page.numbers import numbers_of
+from bench.report.page.spots import spots
 from bench.report.page.style import CSS
 from bench.stats import summarise
-from bench.stats.routing import route
 from tests.report_kit import ODD, render
 from tests.synthetic import MEDIANS_MS, START, rows, run
 
@@ -30,9 +31,8 @@ def _spread(table: list[dict[str, Any]], hours: float) -> list[dict[str, Any]]:
 
 
 def _plots(table: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
-    frame = tidy(table, [run()])
-    doc = document(summarise(frame), [run()])
-    return chosen({**doc, "routing": {"identifiable": False}}, frame)
+    (spot,) = spots(Findings(tidy(table, [run()])))
+    return chosen(spot)
 
 
 def test_a_short_run_draws_its_requests_and_a_long_watch_bands() -> None:
@@ -45,19 +45,18 @@ def test_a_short_run_draws_its_requests_and_a_long_watch_bands() -> None:
 
 
 def test_the_tail_is_drawn_where_it_is_known() -> None:
-    """From 299 requests of an endpoint on; vantages beside each other where there are two."""
+    """From 299 requests of an endpoint on."""
     assert "tail" not in _plots(rows(298, ["global"]))["distribution"]
     assert "tail" in _plots(rows(299, ["global"]))["distribution"]
-    both = [row | {"vantage": "there" if row["seq"] % 2 else "here"} for row in rows(6)]
-    assert "vantages" in _plots(both)["distribution"]
 
 
 @pytest.mark.parametrize("odd", ODD)
 def test_every_figure_of_every_frame_has_its_numbers(odd: str) -> None:
     """Rows as wide as their columns, numbers or nothing, whatever the frame; none raises."""
     frame = tidy(ODD[odd], [run()])
-    doc = with_routing(document(summarise(frame), [run()]), frame, route(frame))
-    names = (*chosen(doc, frame)["distribution"], "tail", "timeline", "hours", "vantages", "phases")
+    (spot,) = spots(Findings(frame))
+    doc = spot.doc
+    names = (*chosen(spot)["distribution"], "tail", "timeline", "hours", "vantages", "phases")
     for found in numbers_of(doc, frame, names).values():
         for row in found["rows"]:
             assert len(row) == len(found["columns"])

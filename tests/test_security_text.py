@@ -22,12 +22,11 @@ from bench.frame import tidy
 from bench.key import Key
 from bench.model import Caution, Endpoint
 from bench.plan import make_plan
-from bench.report import OUTPUTS
+from bench.report import OUTPUTS, Findings
 from bench.report import verdict as verdicts
 from bench.report.markdown import escape
 from bench.report.verdict.annotate import command
 from bench.request import build_request
-from bench.stats import summarise
 from bench.stats.verdict import Verdict
 from tests.conftest import Authority
 from tests.faults.answers import grpc
@@ -59,15 +58,14 @@ _STEERING = re.compile(
 def test_a_report_shows_foreign_text_and_does_nothing() -> None:
     """Must: in each of its forms, wherever a name or an error can stand."""
     text = " ".join(text for name, text in EVIL.items() if name != "half a letter")
-    table = rows(12)
+    table = rows(12, vantage=text)
     for row in table:
         row |= {"error": text, "model": text, "request_id": text}
         if row["endpoint"] == "global":
             row["outcome"] = text
     runs = [run(vantage=text)]
     frame = tidy(table, runs)
-    summary = summarise(frame)
-    shown = {name: OUTPUTS[name](summary, frame, runs) for name in ("html", "md", "text")}
+    shown = {name: OUTPUTS[name](Findings(frame)) for name in ("html", "md", "text")}
     for name, page in shown.items():
         assert not _STEERING.search(page), name
         assert not re.search(r"^::", page, re.MULTILINE), name

@@ -150,7 +150,6 @@ def _stalling(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ("no_value", rows(9, ttft_ns=None), {}),
         ("left_out", rows(2), {}),
         ("host_noisy", rows(60, wakeup_late_ns=40_000_000, ttfb_layer="socket"), {}),
-        ("mixed_vantages", [*rows(9), *rows(9, vantage="elsewhere")], {}),
         ("answer_length", [*rows(9), *rows(9, ["global"], completion_tokens=9)], {}),
         ("mixed_connections", _by_turns(rows(9, connections=("cold",))), {}),
         ("autocorrelation", rows(120, drift=2.0), {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.progress import progress
 from bench.cli.shell import print_json, say, tell
-from bench.errors import INTERRUPTED, OK, UNDECIDED, PlanError
+from bench.cli.stored import Stored, stored
+from bench.errors import INTERRUPTED, OK, UNDECIDED, PlanError, UsageError
 from bench.prepare import open_catalogue, prepare
 from bench.stats.race import RaceRules
 from bench.stats.race_verdict import RaceVerdict
@@ -29,26 +31,35 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 @click.command()
-@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("run", required=False)
 @click.option("--within", default="5%,5ms", show_default=True, help="What counts as no difference.")
 @click.option("--target", type=click.Choice(["p50", "p90"]), default="p50", show_default=True)
 @click.option("--cap", default=100, show_default=True, help="Rounds, then it is undecided.")
 @click.option("--strict", is_flag=True, help="Wrong at most once in 200, by proof; takes longer.")
+@click.option(
+    "--weights",
+    metavar="NAME=W,...",
+    help="With RUN of several vantages: how much each counts in the mean compromise.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @catalogue_options
 @plan_options
 @place_options
 def choose(
-    run: Path | None,
+    run: str | None,
     within: str,
     target: str,
     cap: int,
     strict: bool,
+    weights: str | None,
     as_json: bool,
     **given: Any,
 ) -> int:
     """Which endpoint should I use from here? Asks round by round, only whose answer is still open,
-    and stops when it knows. With RUN: the same rule on stored rounds, nothing is sent.
+    and stops when it knows. With RUN (a run's folder or id, a batch or a results folder): the same
+    rule on stored rounds, of --endpoints alone if named; nothing is sent. Rows of several vantages
+    are answered for each, together wrong in at most 5 % of cases, and then: one endpoint for all of
+    them, or one each, and at what cost.
 
     It waits 500 ms between two requests (--pause), because spillover and failures come in spells.
 
@@ -56,7 +67,11 @@ def choose(
     """
     where = where_from(given)
     if run is not None:
-        return _offline(run, _rules(within, target, cap, strict, 60.0), as_json)
+        rules = _rules(within, target, cap, strict, 60.0)
+        found = _only(stored(run, where.results), given.get("endpoints"))
+        return _offline(found, rules, _weights(weights), as_json)
+    if weights is not None:
+        raise UsageError("--weights: they are of stored rows of several vantages; name a RUN")
     if given.get("pause_ms") is None and given.get("rate") is None:
         given["pause_ms"] = PAUSE_MS / 1000
     plan = dataclasses.replace(plan_from(None, given), rounds=cap)
@@ -72,13 +87,60 @@ def choose(
     return INTERRUPTED if finished.status == "interrupted" else _code(verdict)
 
 
-def _offline(run: Path, rules: RaceRules, as_json: bool) -> int:
-    from bench.loading import load
+def _only(found: Stored, endpoints: Sequence[str] | None) -> Stored:
+    """The rows of these endpoints alone: without global, say, where a region is to be pinned."""
+    if not endpoints:
+        return found
+    known = [str(name) for name in found.df["endpoint"].cat.categories]
+    for name in endpoints:
+        if name not in known:
+            raise UsageError(f"--endpoints: no rows of {name!r}; there are {', '.join(known)}")
+    return Stored(found.df[found.df["endpoint"].isin(endpoints)], found.folder)
 
-    df = load(run)
-    verdict = decide_stored(df, rules)
-    _tell(verdict, df, rules, as_json, run)
+
+def _offline(
+    found: Stored, rules: RaceRules, weights: Mapping[str, float] | None, as_json: bool
+) -> int:
+    from bench.stats.vantages import vantages_of
+
+    if len(vantages_of(found.df)) > 1 or weights is not None:
+        return _everywhere(found, rules, weights, as_json)
+    verdict = decide_stored(found.df, rules)
+    _tell(verdict, found.df, rules, as_json, found.folder)
     return _code(verdict)
+
+
+def _everywhere(
+    found: Stored, rules: RaceRules, weights: Mapping[str, float] | None, as_json: bool
+) -> int:
+    """Of several vantages: each one's own answer, and the compromise."""
+    from bench.report.document import with_places
+    from bench.report.terminal import chosen
+    from bench.stats.places import places
+
+    answer = places(found.df, rules, weights)
+    if as_json:
+        document = {"schema_version": 1, "folder": str(found.folder)}
+        print_json({**document, "answer": None, "race": None, "places": answer.to_dict()})
+    else:
+        say(chosen(with_places({}, answer)), end="")
+    return OK if answer.decided else UNDECIDED
+
+
+def _weights(text: str | None) -> dict[str, float] | None:
+    """``berlin=0.5,tokyo=2``; the last = stands before the number."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            found[""] = 0.0
+        if "" in found:
+            raise PlanError(f"--weights: {part.strip()!r}: write NAME=WEIGHT, as berlin=0.5")
+    return found
 
 
 def _code(verdict: RaceVerdict) -> int:

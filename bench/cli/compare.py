@@ -18,6 +18,7 @@ from bench.cli.options import (
     where_from,
 )
 from bench.cli.shell import print_json, say, tell
+from bench.cli.stored import stored
 from bench.cli.verdicts import output_options, publish
 from bench.errors import INTERRUPTED, OK, REGRESSED, UNDECIDED, NothingMeasured
 from bench.plan import check_plan
@@ -25,8 +26,6 @@ from bench.prepare import Prepared, Where, open_catalogue, prepare
 from bench.session import Finished
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.comparing import Comparison
 
 ROUNDS = 100
@@ -56,7 +55,7 @@ def compare(
 
     where = where_from(given)
     if run is not None:
-        return _tell(compare_stored(_stored(run, where.results), a, b), outputs, as_json, run)
+        return _tell(compare_stored(stored(run, where.results).df, a, b), outputs, as_json, run)
     if (two := _two_runs(a, b, where.results)) is not None:
         return _tell(two, outputs, as_json, None)
     finished = _measure(a, b, where, given)
@@ -87,15 +86,6 @@ def _both(prepared: Prepared) -> None:
         raise NothingMeasured(f"{check.endpoint} cannot be measured, so not compared: {why}")
 
 
-def _stored(name: str, results: Path) -> pd.DataFrame:
-    from bench.history import batches, find
-    from bench.loading import load, load_runs
-
-    if Path(name).exists():
-        return load(name)
-    return load_runs(head.folder for head in find(batches(results), name))
-
-
 def _two_runs(a: str, b: str, results: Path) -> Comparison | None:
     """The comparison of two stored runs; None when they are not two of them."""
     from bench.comparing import compare_two
@@ -103,7 +93,7 @@ def _two_runs(a: str, b: str, results: Path) -> Comparison | None:
     known = _known(results)
     if not all(name in known or Path(name).exists() for name in (a, b)):
         return None
-    return compare_two(_stored(a, results), _stored(b, results), a, b)
+    return compare_two(stored(a, results).df, stored(b, results).df, a, b)
 
 
 def _known(results: Path) -> list[str]:

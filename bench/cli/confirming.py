@@ -37,14 +37,26 @@ def waiting(verdict: Verdict) -> tuple[str, ...]:
     return suspects(verdict)
 
 
-def stored(history: Path, name: str) -> Batch:
-    """A fresh measurement made earlier: a path, or a run in the history's confirmations."""
+def stored(history: Path, name: str, candidates: Sequence[Candidate]) -> dict[str | None, Batch]:
+    """A fresh measurement made earlier: a path, or a run in the history's confirmations; by the
+    vantage of the candidates, where they name theirs."""
     from bench.gate import CONFIRMATIONS
     from bench.loading import load
     from bench.stats.baseline import batch
+    from bench.stats.vantages import by_vantage
 
     inside = history / CONFIRMATIONS / name
-    return batch(load(inside if inside.is_dir() else name), name)
+    df = load(inside if inside.is_dir() else name)
+    if [one.vantage for one in candidates] == [None]:
+        return {None: batch(df, name)}
+    return {vantage: batch(part, name) for vantage, part in by_vantage(df).items()}
+
+
+def from_there(names: Sequence[str], candidate: Candidate) -> Caution:
+    """Nobody here can measure from another vantage."""
+    text = f"Suspect from {candidate.vantage}, which is not here: {', '.join(names)}."
+    advice = "Run the plan there once more, and give that run as --confirmation."
+    return Caution("unconfirmed", text, advice)
 
 
 def measure(candidate: Candidate, verdict: Verdict, where: Where) -> Fresh:

@@ -18,6 +18,7 @@ from bench.units import format_usd
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.report import Findings
     from bench.stats import Summary
 
 
@@ -53,23 +54,23 @@ def _tell_json(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
 
 def _tell_words(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
     """Tables, promises, where it all lies, and the verdict as the last line."""
-    from bench.report import OUTPUTS
-    from bench.stats import summarise
+    from bench.report import OUTPUTS, Findings
 
-    said = OUTPUTS["text"](summarise(df), df, df.attrs.get("runs", []))
+    found = Findings(df, routed=draws)
+    said = OUTPUTS["text"](found)
     tables, _, verdict = said.rpartition("\n\n")
     say("\n".join([tables, *_promises(finished.run.plan, df)]))
-    _draw(finished, df, draws)
+    _draw(finished, found, draws)
     tell("\n".join(["", *_places(finished, draws)]))
     say(f"\n{verdict}", end="")
 
 
-def _draw(finished: Finished, df: pd.DataFrame, draws: bool) -> None:
+def _draw(finished: Finished, rows: pd.DataFrame | Findings, draws: bool) -> None:
     from bench.report import write_report
 
     if draws:
         tell("\nDrawing the report.")
-        write_report(finished.folder, df)
+        write_report(finished.folder, rows)
 
 
 def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:

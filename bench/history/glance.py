@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Glance:
     """A batch in one line. ``n`` requests of ``endpoints`` count, ``failed`` among them;
     ``p50_ms`` is the median of ``endpoint`` (global where it was asked) in the main stratum,
-    failures as infinite, None where there is none."""
+    failures as infinite, None where there is none: several vantages have no one median."""
 
     batch: StoredBatch
     n: int
@@ -55,7 +55,7 @@ def glance(batch: StoredBatch) -> Glance:
         return Glance(batch, 0, 0, (), None, None, vantages, (*batch.cautions, told))
     rows = countable(df)
     seen = stratify(rows, runs_of(df))
-    endpoint, p50_ms = _median(*seen[0]) if seen else (None, None)
+    endpoint, p50_ms = _median(*seen[0]) if seen and len(vantages) == 1 else (None, None)
     lost = int(failed(rows).sum())
     asked = tuple(dict.fromkeys(rows["endpoint"].astype(str)))
     return Glance(batch, len(rows), lost, asked, endpoint, p50_ms, vantages, batch.cautions)

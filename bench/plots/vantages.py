@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,12 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, view
-from bench.stats import Stratum
-from bench.stats.metrics import latency_ms
+from bench.plots.view import NOTHING, View, names_in, view
+from bench.stats import Stratum, countable, latency_ms, stratify
+from bench.stats.strata import runs_of
+
+NONE = Cell(None, 0, 0)
+"""Not asked from there."""
 
 
 def vantages(
@@ -31,34 +35,48 @@ def vantages(
     median is smallest, not that it is so by more than chance.
     """
     seen = view(df, stratum, theme)
-    found = _cells(seen) if seen else {}
-    wide = len(seen.series) if seen else 3
-    size = {"width": max(8.4, 1.6 + 1.25 * wide), "height": 2.1 + 0.75 * max(2, len(found))}
+    found = _cells(df, seen) if seen else {}
+    names = _names(df, found)
+    size = {
+        "width": max(8.4, 1.6 + 1.25 * (len(names) or 3)),
+        "height": 2.1 + 0.75 * max(2, len(found)),
+    }
     figure, ax = style.axes(ax, theme, **size)
     if seen is None:
         style.sentence(ax, NOTHING)
         return figure
-    if not any(_known(row) for row in found.values()):
-        lost = sum(map(seen.failures, seen.series))
-        style.sentence(ax, f"No median from any vantage: {lost} of {len(seen.rows)} failed.")
+    rows = [[row.get(name, NONE) for name in names] for row in found.values()]
+    lost, n = (sum(getattr(one, key) for row in rows for one in row) for key in ("failed", "n"))
+    if not any(_known(row) for row in rows):
+        style.sentence(ax, f"No median from any vantage: {lost} of {n} failed.")
         return figure
-    names = list(seen.series)
-    heat_map(ax, list(found.values()), list(found), names, "endpoint", best_of_row=len(names) > 1)
+    heat_map(ax, rows, list(found), names, "endpoint", best_of_row=len(names) > 1)
     for tick, name in zip(ax.get_xticklabels(), names, strict=True):
         tick.set(color=seen.looks[name].color, fontweight="bold")
-    lost = sum(map(seen.failures, seen.series))
     method = f"median {seen.label}, {shades(ax)}, frame: smallest of its row; {lost} failed"
-    style.headline(ax, _finding(found, names), seen.subtitle(method), seen.simulated)
+    told = f"{replace(seen.stratum, vantage=None)} · {method}"
+    style.headline(ax, _finding(dict(zip(found, rows, strict=True)), names), told, seen.simulated)
     return figure
 
 
-def _cells(seen: View) -> dict[str, list[Cell]]:
-    where = seen.rows["vantage"].astype("string").fillna("unknown").to_numpy()
-    ms, who = latency_ms(seen.rows, seen.stratum.metric), seen.rows["endpoint"].astype(str)
+def _cells(df: pd.DataFrame, seen: View) -> dict[str, dict[str, Cell]]:
+    """Vantage → endpoint → its cell, of the rows that did the work of ``seen``, wherever."""
+    work = replace(seen.stratum, vantage=None)
+    groups = stratify(countable(df), runs_of(df), by_vantage=True)
     return {
-        str(place): [cell(ms[(where == place) & (who == name).to_numpy()]) for name in seen.series]
-        for place in sorted(set(where))
+        str(place.vantage): {name: _cell(rows, place, name) for name in names_in(rows)}
+        for place, rows in groups
+        if replace(place, vantage=None) == work
     }
+
+
+def _cell(rows: pd.DataFrame, place: Stratum, name: str) -> Cell:
+    return cell(latency_ms(rows[(rows["endpoint"] == name).to_numpy()], place.metric))
+
+
+def _names(df: pd.DataFrame, found: Mapping[str, Mapping[str, Cell]]) -> list[str]:
+    present = {name for row in found.values() for name in row}
+    return [str(name) for name in df["endpoint"].cat.categories if str(name) in present]
 
 
 def _known(row: Sequence[Cell]) -> dict[int, float]:

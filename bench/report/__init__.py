@@ -1,4 +1,4 @@
-"""Outputs: a summary in, text out. One visible table, `OUTPUTS`; html alone draws figures."""
+"""Outputs: findings in, text out. One visible table, `OUTPUTS`; html alone draws figures."""
 
 from __future__ import annotations
 
@@ -12,37 +12,33 @@ import pandas as pd
 
 from bench.errors import StoreError
 from bench.report import markdown, terminal
-from bench.report.document import Document, Runs, document, with_routing
-from bench.stats import Summary, summarise
-from bench.stats.routing import route
-from bench.stats.strata import runs_of
+from bench.report.document import Document, Runs, document
+from bench.report.findings import Findings
 
 
-def html(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
+def html(found: Findings) -> str:
     """One self-contained page with figures; the same rows give the same bytes."""
     from bench.report import page  # draws: matplotlib stays behind this door
 
-    answer = route(df)
-    return page.render(with_routing(document(summary, runs), df, answer), df, answer)
+    return page.render(found)
 
 
-def md(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
+def md(found: Findings) -> str:
     """Markdown that can be pasted into an issue."""
-    return markdown.render(document(summary, runs))
+    return markdown.render(found.doc)
 
 
-def text(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
+def text(found: Findings) -> str:
     """Plain text of at most 80 columns; the verdict comes last."""
-    return terminal.render(document(summary, runs))
+    return terminal.render(found.doc)
 
 
-def json(summary: Summary, df: pd.DataFrame, runs: Runs) -> str:
+def json(found: Findings) -> str:
     """One JSON document, without NaN or infinity."""
-    found = with_routing(document(summary, runs), df, route(df))
-    return _json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _json.dumps(found.doc, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-OUTPUTS: dict[str, Callable[[Summary, pd.DataFrame, Runs], str]] = {
+OUTPUTS: dict[str, Callable[[Findings], str]] = {
     "html": html,
     "md": md,
     "text": text,
@@ -50,22 +46,23 @@ OUTPUTS: dict[str, Callable[[Summary, pd.DataFrame, Runs], str]] = {
 }
 
 
-def write_report(folder: Path, df: pd.DataFrame) -> dict[str, Path]:
+def write_report(folder: Path, rows: pd.DataFrame | Findings) -> dict[str, Path]:
     """Write ``report.html`` and ``report.md`` into ``folder``; returns {"html": …, "md": …}.
 
-    Readable by their owner only, and each is either the old file or the whole new one. Raises
-    StoreError when the folder cannot be written.
+    Readable by their owner only, and each is either the old file or the whole new one. The folder
+    is made where the one above it is there. Raises StoreError when it cannot be written.
     """
-    summary, runs = summarise(df), runs_of(df)
+    found = rows if isinstance(rows, Findings) else Findings(rows)
     files = {name: folder / f"report.{name}" for name in ("html", "md")}
     for name, path in files.items():
-        _write(path, OUTPUTS[name](summary, df, runs))
+        _write(path, OUTPUTS[name](found))
     return files
 
 
 def _write(path: Path, content: str) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
@@ -77,4 +74,15 @@ def _write(path: Path, content: str) -> None:
         raise StoreError(f"The report {path} cannot be written: {error.strerror}.") from error
 
 
-__all__ = ["OUTPUTS", "Document", "Runs", "document", "html", "json", "md", "text", "write_report"]
+__all__ = [
+    "OUTPUTS",
+    "Document",
+    "Findings",
+    "Runs",
+    "document",
+    "html",
+    "json",
+    "md",
+    "text",
+    "write_report",
+]

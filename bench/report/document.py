@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-import pandas as pd
-
 from bench.model import ASKING, SCHEMA_VERSION, Plan
 from bench.report import again
 from bench.report.mends import mend
 from bench.stats import METRICS, Summary, answer
+from bench.stats.answer import Answer, State
 from bench.stats.encode import plain
+from bench.stats.places import Places
 from bench.stats.routing import Routing
-from bench.stats.spillover import spillover
+from bench.stats.spillover import Spillover
 
 _ELSEWHERE = ("messages", "objectives", "batch")
 """What a plan says besides how to measure: texts, what a gate judges, a name."""
@@ -32,7 +32,10 @@ def document(summary: Summary, runs: Runs) -> Document:
     """
     found = {"answer": plain(answer(summary)), **summary.to_dict()}
     for caution in found["cautions"]:
-        caution["command"] = mend(caution["code"], runs, found["cells"])
+        place = caution["vantage"]
+        own = [run for run in runs if place in ("", run.get("vantage"))]
+        cells = [c for c in found["cells"] if not place or c["stratum"]["vantage"] == place]
+        caution["command"] = mend(caution["code"], own, cells)
     return {
         "schema_version": SCHEMA_VERSION,
         **found,
@@ -41,13 +44,45 @@ def document(summary: Summary, runs: Runs) -> Document:
     }
 
 
-def with_routing(doc: Document, df: pd.DataFrame, answer: Routing) -> Document:
-    """The document and what only rows can tell: ``routing`` and its ``spillover`` in time.
+def with_routing(doc: Document, found: Mapping[str, tuple[Routing, Spillover]]) -> Document:
+    """The document and where each vantage's requests to global went, with its spillover in time.
 
-    ``answer`` takes seconds on a long run, which not every output has a use for.
+    Of one vantage under ``routing`` and ``spillover``; of several under ``routes``, one each.
     """
-    spilled = spillover(df, answer)
-    return {**doc, "routing": plain(answer.to_dict()), "spillover": plain(spilled.to_dict())}
+    told = [
+        {"vantage": name, "routing": plain(r.to_dict()), "spillover": plain(s.to_dict())}
+        for name, (r, s) in found.items()
+    ]
+    if len(told) == 1:
+        return {**doc, "routing": told[0]["routing"], "spillover": told[0]["spillover"]}
+    return {**doc, "routing": None, "spillover": None, "routes": told}
+
+
+def routed(doc: Document) -> list[tuple[str, str, Document, Document]]:
+    """Vantage (empty: the only one), key, routing and spillover; nothing where it was not asked."""
+    if doc.get("routing") is not None:
+        return [("", "routing", doc["routing"], doc["spillover"])]
+    return [
+        (one["vantage"], f"routes.{i}.routing", one["routing"], one["spillover"])
+        for i, one in enumerate(doc.get("routes") or ())
+    ]
+
+
+_STATES: Mapping[str, State] = {
+    "one": "one for all",
+    "each": "one each",
+    "undecided": "undecided",
+}
+
+
+def with_places(doc: Document, found: Places | None) -> Document:
+    """The document of several vantages: their answers are its answer, and no number is of two."""
+    if found is None:
+        text = "Not enough data: the vantages measured nothing in common."
+        return {**doc, "answer": plain(Answer("not enough data", text)), "places": None}
+    named = {race.best for race in found.races.values()} - {None}
+    made = Answer(_STATES[found.kind], found.sentence, tuple(sorted(map(str, named))))
+    return {**doc, "answer": plain(made), "places": found.to_dict()}
 
 
 def _settings(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -131,7 +166,9 @@ def title(stratum: Mapping[str, Any]) -> str:
     streamed = "streamed " if stratum["streamed"] else ""
     model = f", {stratum['model']}" if stratum["model"] else ""
     arm = f", arm {stratum['arm']}" if stratum["arm"] else ""
-    return f"{streamed}{stratum['kind']}, {stratum['connection']}, {stratum['client']}{model}{arm}"
+    place = f", from {stratum['vantage']}" if stratum["vantage"] else ""
+    work = f"{streamed}{stratum['kind']}, {stratum['connection']}, {stratum['client']}"
+    return f"{work}{model}{arm}{place}"
 
 
 def metric_label(stratum: Mapping[str, Any]) -> str:
@@ -142,5 +179,10 @@ def metric_label(stratum: Mapping[str, Any]) -> str:
 
 def dropped(doc: Document) -> dict[str, str]:
     """Endpoints that were asked for and never measured in any stratum, with the reason."""
-    measured = {cell["endpoint"] for cell in doc["cells"] if cell["n"]}
-    return {c["endpoint"]: c["reason"] or "" for c in doc["cells"] if c["endpoint"] not in measured}
+    measured = {_who(cell) for cell in doc["cells"] if cell["n"]}
+    return {_who(c): c["reason"] or "" for c in doc["cells"] if _who(c) not in measured}
+
+
+def _who(cell: Document) -> str:
+    place = cell["stratum"]["vantage"]
+    return f"{cell['endpoint']} from {place}" if place else str(cell["endpoint"])

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bench import words
-from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
+from bench.report.document import (
+    Document,
+    dropped,
+    metric_label,
+    rank_of,
+    routed,
+    strata,
+    title,
+)
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#!])")
 
@@ -24,7 +32,9 @@ def render(doc: Document) -> str:
         escape(words.circumstances(doc)),
         *_cautions(doc),
         *_tables(doc),
+        *_places(doc),
         *_section("Failures by outcome", ("endpoint", "stratum", "failures"), _failures(doc)),
+        *_routing(doc),
         *_section("Settings that are not the default", ("setting", "value", "default"), _set(doc)),
         *_method(doc),
         *_section("Not measured", ("endpoint", "reason"), _dropped(doc)),
@@ -70,6 +80,33 @@ def _cell(doc: Document, cell: Document) -> list[str]:
 def _difference(d: Document) -> list[str]:
     span, size = words.interval(d["ms"]), words.signed(d["ms"], d["percent"])
     return [d["endpoint"], size, span, words.sooner(d), d["n_pairs"], words.direction(d)]
+
+
+def _places(doc: Document) -> Iterator[str]:
+    if not (found := doc.get("places")):
+        return
+    yield "## From where"
+    yield escape(f"{title(found['stratum'])}: {metric_label(found['stratum'])}")
+    races = [[race[key] for key in ("vantage", "words", "chance")] for race in found["races"]]
+    yield _table(("from", "fastest", "risk"), races)
+    costs = [
+        [one["vantage"], one["endpoint"], *words.cost(one["p50"]), *words.cost(one["p95"])]
+        for one in found["costs"]
+    ]
+    yield _table(("from", "endpoint", "p50 over the fastest", "together 95 %", "p95", ""), costs)
+    yield "\n".join(f"- {escape(text)}." for text in found["rules"])
+
+
+def _routing(doc: Document) -> Iterator[str]:
+    asked = [one for one in routed(doc) if one[2]["stratum"] is not None]
+    for vantage, _, found, spilled in asked:
+        yield f"## Routing{f', from {escape(vantage)}' if vantage else ''}"
+        if not found["identifiable"]:
+            yield escape(found["words"])
+            continue
+        yield escape(f"{found['words']} {spilled['words']}")
+        rows = [[s["name"], words.percent(s["value"]), words.ends(s)] for s in found["shares"]]
+        yield _table(("answered by", "share", "95 % interval"), rows)
 
 
 def _failures(doc: Document) -> list[list[str]]:

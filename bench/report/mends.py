@@ -114,7 +114,6 @@ MENDS: Mapping[str, Callable[[Run, Cells], str]] = {
     "answer_length": _with("--prompt-file", "question.txt"),
     "autocorrelation": _slower,
     "mixed_connections": _with("--connection", "warm,cold"),
-    "mixed_vantages": _alone,
     "mixed_fleets": _alone,
     "killed": _resume,
     "incomplete": _resume,

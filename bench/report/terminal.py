@@ -7,19 +7,36 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from bench import words
-from bench.report.document import Document, dropped, metric_label, rank_of, strata, title
+from bench.report.document import (
+    Document,
+    dropped,
+    metric_label,
+    rank_of,
+    routed,
+    strata,
+    title,
+)
 
 WIDTH = 80
 _COLUMNS = (13, 5, 7, 9, 16, 10, 10, 10)
 _COMPARED = (13, 17, 18, 12, 20)
+_SHARES = (30, 10, 18)
+_COSTS = (13, 11, 10, 18, 10, 18)
 _TOGETHER = re.compile(r"(?<=\d) (?=%|ms\b|s\b)")
 """A number stays with its unit."""
 
 
 def render(doc: Document) -> str:
     """The document as plain text that ends with the sentence of the answer."""
-    blocks = [[*_head(doc)], *_tables(doc), [*_failures(doc)], [*_dropped(doc)], [*_cautions(doc)]]
+    blocks = [[*_head(doc)], *_tables(doc), [*_failures(doc)], [*_dropped(doc)], *_routing(doc)]
+    blocks += [*places(doc), [*_cautions(doc)]]
     blocks.append(_wrap(doc["answer"]["sentence"]))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def chosen(doc: Document) -> str:
+    """Only each vantage's answer and the compromise; it ends with the sentence of the answer."""
+    blocks = [*places(doc), _wrap(doc["answer"]["sentence"])]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -98,13 +115,57 @@ def _failures(doc: Document) -> Iterator[str]:
     for cell in doc["cells"]:
         if cell["outcomes"]:
             stratum = cell["stratum"]
-            where = f"{cell['endpoint']} ({stratum['kind']}, {stratum['connection']})"
+            place = f", from {stratum['vantage']}" if stratum["vantage"] else ""
+            where = f"{cell['endpoint']} ({stratum['kind']}, {stratum['connection']}{place})"
             yield from _wrap(f"failures of {where}: {words.counts(cell['outcomes'])}", "", "    ")
 
 
 def _dropped(doc: Document) -> Iterator[str]:
     for name, reason in dropped(doc).items():
         yield from _wrap(f"not measured: {name}: {reason}", "", "    ")
+
+
+def _routing(doc: Document) -> Iterator[list[str]]:
+    """Who answered global's requests, or the command that would tell."""
+    for vantage, _, found, spilled in routed(doc):
+        if found["stratum"] is None:
+            continue  # nobody asked global
+        where = f" from {words.clean(vantage)}" if vantage else ""
+        if not found["identifiable"]:
+            yield [*_wrap(f"routing{where}: {found['words']}", "", "    ")]
+            continue
+        heading = f"who answered global's requests{where}, by {found['method']}"
+        rows = [(s["name"], words.percent(s["value"]), words.ends(s)) for s in found["shares"]]
+        lines = [("answered by", "share", "95 % interval"), *rows]
+        shown = [_line([words.clean(cell) for cell in line], _SHARES) for line in lines]
+        yield [*_wrap(heading), *shown, *_wrap(spilled["words"])]
+
+
+def places(doc: Document) -> Iterator[list[str]]:
+    """Each vantage's own answer, and what one endpoint for all of them costs where."""
+    if not (found := doc.get("places")):
+        return
+    heading = f"from where: {title(found['stratum'])}, {metric_label(found['stratum'])}"
+    lines = [*_wrap(f"{heading}; all of it together wrong in at most {100 * found['error']:g} %")]
+    for race in found["races"]:
+        wrong = "" if race["wrong"] is None else f"; risk {race['chance']}"
+        lines += _wrap(f"{words.clean(race['vantage'])}: {race['words']}{wrong}", "", "    ")
+    yield lines
+    yield [*_costs(found)]
+    yield [line for text in found["rules"] for line in _wrap(f"{text}.", "", "    ")]
+
+
+def _costs(found: Document) -> Iterator[str]:
+    """Of the endpoints that may be the compromise."""
+    names = {n for rule in ("minimax", "mean") if found[rule] for n in found[rule]["candidates"]}
+    shown = [one for one in found["costs"] if one["endpoint"] in names]
+    if shown:
+        yield from _wrap("slower than the fastest there, intervals hold together at 95 %")
+        yield _line(("endpoint", "from", "p50", "interval", "p95", "interval"), _COSTS)
+    for one in sorted(shown, key=lambda one: str(one["endpoint"])):
+        sides = [part for key in ("p50", "p95") for part in words.cost(one[key])]
+        cells = (one["endpoint"], _cut(words.clean(one["vantage"]), _COSTS[1]), *sides)
+        yield _line([words.clean(cell) for cell in cells], _COSTS)
 
 
 def _cautions(doc: Document) -> Iterator[str]:

@@ -19,7 +19,16 @@ from bench.stats.strata import Stratum
 from bench.stats.summary import Summary
 from bench.units import format_ms
 
-State = Literal["faster", "slower", "no clear difference", "not enough data"]
+State = Literal[
+    "faster",
+    "slower",
+    "no clear difference",
+    "not enough data",
+    "one for all",
+    "one each",
+    "undecided",
+]
+"""The last three are of several vantages (`bench.stats.places`)."""
 
 SMALLEST_MS = 5.0
 SMALLEST_PERCENT = 5.0
@@ -49,6 +58,11 @@ class Answer:
 def answer(summary: Summary) -> Answer:
     """What the first stratum in which two endpoints were measured says, and no more."""
     stratum = main_stratum(summary)
+    if len({one.vantage for one in summary.strata}) > 1:
+        many = f"{len({one.vantage for one in summary.strata})} vantages"
+        return Answer(
+            "undecided", f"Each of {many} has its own answer: bench.places(df) tells them."
+        )
     if stratum is None:
         return Answer("not enough data", "Not enough data: no request was measured.")
     field = field_of(summary.cells_in(stratum))

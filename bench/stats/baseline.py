@@ -38,7 +38,9 @@ __all__ = [
     "FEWEST",
     "Batch",
     "BatchCell",
+    "Trial",
     "against",
+    "against_each",
     "batch",
     "batches",
     "judge_newest",
@@ -72,6 +74,15 @@ class Case:
         return self.measure == "failure_rate" and every
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A batch to judge: by those before it, oldest first, and by a fresh one of its suspects."""
+
+    past: Sequence[Batch]
+    new: Batch
+    confirmation: Batch | None = None
+
+
 def against(past: Sequence[Batch], new: Batch, confirmation: Batch | None = None) -> Verdict:
     """Whether ``new`` is worse than the batches before it, oldest first; the last 20 count.
 
@@ -79,17 +90,39 @@ def against(past: Sequence[Batch], new: Batch, confirmation: Batch | None = None
     way. Without it a suspect is inconclusive. An endpoint that history has and ``new`` lacks is
     inconclusive too, and one that fails every time is regressed, with or without a history.
     """
-    past = past[-RECENT:]
-    cases = [case for key in _keys(past, new) for case in _cases(key, past, new, confirmation)]
-    tested = [case.look.p for case in cases if case.look.p is not None]
+    (verdict,) = against_each([Trial(past, new, confirmation)])
+    return verdict
+
+
+def against_each(trials: Sequence[Trial]) -> list[Verdict]:
+    """A verdict a trial, as `against`, all of them one family: what is judged from three vantages
+    has three times the chances to be wrong, so all cells are corrected together."""
+    cases = [_all_cases(trial) for trial in trials]
+    tested = [case.look.p for found in cases for case in found if case.look.p is not None]
     adjusted = iter(benjamini_hochberg(tested))
-    judged = tuple(
-        _judged(case, None if case.look.p is None else next(adjusted), len(tested))
-        for case in cases
-    )
-    return Verdict(
-        "history", f"{len(past)} past runs", new.name, False, judged, tuple(_cautions(past, new))
-    )
+    return [
+        _verdict(
+            trial,
+            [
+                _judged(case, None if case.look.p is None else next(adjusted), len(tested))
+                for case in found
+            ],
+        )
+        for trial, found in zip(trials, cases, strict=True)
+    ]
+
+
+def _all_cases(trial: Trial) -> list[Case]:
+    past = trial.past[-RECENT:]
+    keys = _keys(past, trial.new)
+    return [case for key in keys for case in _cases(key, past, trial.new, trial.confirmation)]
+
+
+def _verdict(trial: Trial, judged: Sequence[Judged]) -> Verdict:
+    past = trial.past[-RECENT:]
+    told = tuple(_cautions(past, trial.new))
+    by, name = f"{len(past)} past runs", trial.new.name
+    return Verdict("history", by, name, False, tuple(judged), told)
 
 
 def judge_newest(df: pd.DataFrame, confirmation: pd.DataFrame | None = None) -> Verdict:

@@ -13,7 +13,7 @@ from bench.stats import encode
 from bench.stats.cells import QUANTILES, dropped
 from bench.stats.metrics import countable, failed, latency_ms
 from bench.stats.quantiles import quantile
-from bench.stats.strata import Stratum, runs_of, stratify
+from bench.stats.strata import Stratum, runs_of, stratify, vantages_in
 
 SMALLEST_N = {"p50": 6, "p90": 29, "p95": 300}
 """Requests from which a quantile is kept: what bounds it at 95 %, and the reference's for p95.
@@ -59,12 +59,15 @@ class Batch:
         return found
 
 
-def batch(df: pd.DataFrame, name: str) -> Batch:
-    """Everything of a tidy frame as one batch; never raises for want of rows."""
+def batch(df: pd.DataFrame, name: str, *, by_vantage: bool | None = None) -> Batch:
+    """Everything of a tidy frame as one batch; never raises for want of rows.
+
+    Cells of several vantages are apart; ``by_vantage`` says so of a frame that holds one of them.
+    """
     rows = countable(df)
     cells = [
         _cell(str(endpoint), stratum, part)
-        for stratum, group in stratify(rows, runs_of(df))
+        for stratum, group in stratify(rows, runs_of(df), by_vantage=by_vantage)
         for endpoint, part in group.groupby(group["endpoint"].astype("string"))
     ]
     measured = {one.endpoint for one in cells}
@@ -79,7 +82,11 @@ def batches(df: pd.DataFrame) -> list[Batch]:
     ids = df["run_id"].astype("string").fillna("")
     names = ids.map(lambda run_id: named.get(str(run_id), str(run_id)))
     first = df["started_at"].groupby(names).min().sort_values()
-    return [batch(_with_runs(df[names == name], runs), str(name)) for name in first.index]
+    apart = len(vantages_in(df, runs)) > 1 or None
+    return [
+        batch(_with_runs(df[names == name], runs), str(name), by_vantage=apart)
+        for name in first.index
+    ]
 
 
 def batch_of(run: Mapping[str, Any]) -> str:

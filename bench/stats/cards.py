@@ -8,8 +8,9 @@ from typing import Any
 from bench import words
 from bench.html import card, listed, paragraph, table
 from bench.model import Caution
-from bench.stats import verdict_words
+from bench.stats import encode, places_words, verdict_words
 from bench.stats.answer import answer
+from bench.stats.places import Places
 from bench.stats.race_verdict import RaceVerdict
 from bench.stats.rates import Rate
 from bench.stats.routing import Routing
@@ -115,6 +116,24 @@ def _bars(routing: Routing) -> Iterator[str]:
         for s in routing.shares
     )
     yield "</div>"
+
+
+def places_card(places: Places) -> str:
+    """The answer, each vantage's own, and what the compromises cost there."""
+    rows = [
+        [name, places_words.choice(race), places_words.chance(race.wrong)]
+        for name, race in places.races.items()
+    ]
+    each = table(("from", "fastest", "risk"), rows, str(places.stratum), names=2)
+    costs = [_cost(cost) for cost in encode.plain(places.costs)]
+    head = ("from", "endpoint", "over the fastest, p50", "together 95 %", "p95", "together 95 %")
+    both = table(head, costs, "What one endpoint costs", names=2)
+    return card(places.kind, places.sentence, each, listed(places_words.rules(places)), both)
+
+
+def _cost(cost: dict[str, Any]) -> list[str]:
+    sides = (part for key in ("p50", "p95") for part in words.cost(cost[key]))
+    return [cost["vantage"], cost["endpoint"], *sides]
 
 
 def _cautions(of: Summary | Verdict) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from bench.stats.facts import Facts, counted, per_endpoint
 from bench.stats.metrics import bare, failed, flagged, latency_ms, left_out, never_kept
 from bench.stats.pairs import Difference
 from bench.stats.strata import Stratum, runs_of
+from bench.stats.vantages import by_vantage
 
 CACHED_SHARE = 0.05
 LENGTH_ALPHA = 0.01
@@ -32,11 +34,40 @@ def cautions(
     cells: Sequence[Cell],
     differences: Sequence[Difference],
 ) -> tuple[Caution, ...]:
-    """Those that came with the frame (its store's), then what `CHECKS` find in its columns."""
-    facts = Facts(bare(df), runs_of(df), groups, cells, differences)
+    """Those that came with the frame (its store's), then what `CHECKS` find at each vantage."""
     brought = [_brought(item) for item in df.attrs.get("cautions") or ()]
+    whole = Facts(bare(df), runs_of(df), groups, cells, differences)
     checks = [check for check in CHECKS if _READS.get(check, set()) <= set(df.columns)]
-    return (*brought, *(caution for check in checks for caution in check(facts)))
+    places = _apart(whole)
+    found = {name: [one for check in checks for one in check(facts)] for name, facts in places}
+    told = [_placed(one, name, found) for name, seen in found.items() for one in seen]
+    return tuple(dict.fromkeys([*brought, *told, *_mixed_fleets(df)]))
+
+
+def _apart(facts: Facts) -> list[tuple[str, Facts]]:
+    """The facts of each vantage by itself."""
+    parts = by_vantage(facts.df, facts.runs)
+    if len(parts) < 2:
+        return [("", facts)]
+    return [
+        (
+            name,
+            Facts(
+                bare(df),
+                runs_of(df),
+                [(s, rows) for s, rows in facts.groups if s.vantage == name],
+                [cell for cell in facts.cells if cell.stratum.vantage == name],
+                [d for d in facts.differences if d.stratum.vantage == name],
+            ),
+        )
+        for name, df in parts.items()
+    ]
+
+
+def _placed(one: Caution, name: str, found: Mapping[str, Sequence[Caution]]) -> Caution:
+    """With its vantage, unless every vantage says the same."""
+    same = all(one in seen for seen in found.values())
+    return one if same else replace(one, text=f"From {name}: {one.text}", vantage=name)
 
 
 def _brought(item: Mapping[str, Any]) -> Caution:
@@ -216,17 +247,13 @@ def _both_kinds(stratum: Stratum, part: pd.DataFrame) -> bool:
     return part.loc[counted, "reused"].dropna().nunique() > 1
 
 
-def _mixed(facts: Facts) -> list[Caution]:
-    vantages = sorted(map(str, facts.df["vantage"].dropna().unique()))
-    marks = {bool(run.get("simulated")) for run in facts.runs}
-    found = []
-    if len(vantages) > 1:
-        text = f"Rows of several vantages stand in one number: {', '.join(vantages)}."
-        found.append(Caution("mixed_vantages", text, "Summarise each vantage by itself"))
-    if len(marks) > 1:
-        text = "Simulated and live runs stand in one number."
-        found.append(Caution("mixed_fleets", text, "Load them apart"))
-    return found
+def _mixed_fleets(df: pd.DataFrame) -> list[Caution]:
+    marks = {bool(run.get("simulated")) for run in runs_of(df)}
+    if len(marks) < 2:
+        return []
+    return [
+        Caution("mixed_fleets", "Simulated and live runs stand in one number.", "Load them apart")
+    ]
 
 
 CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
@@ -237,7 +264,6 @@ CHECKS: tuple[Callable[[Facts], list[Caution]], ...] = (
     _not_kept,
     _no_value,
     _left_out,
-    _mixed,
     _http_versions,
     _models,
     _cached,

@@ -19,6 +19,7 @@ import pandas as pd
 from bench.model import Caution
 from bench.stats.corrections import holm
 from bench.stats.looks import ALWAYS, TIMED_OUT, Look, detectable, look, measures_of
+from bench.stats.vantages import vantages_of
 from bench.stats.variants import By, Pairing, pair_runs, pair_variants
 from bench.stats.verdict import Judged, State, Verdict
 
@@ -51,7 +52,8 @@ def compare_runs(df_a: pd.DataFrame, df_b: pd.DataFrame, a: str, b: str) -> Verd
     """
     pairings = pair_runs(df_a, df_b)
     judged = judge_pairings(pairings, margin=True)
-    return Verdict("variant", a, b, False, judged, (_NOT_INTERLEAVED, *_empty(pairings, a, b)))
+    told = (_NOT_INTERLEAVED, *_elsewhere(df_a, df_b), *_empty(pairings, a, b))
+    return Verdict("variant", a, b, False, judged, told)
 
 
 def judge_pairings(pairings: Sequence[Pairing], margin: bool) -> tuple[Judged, ...]:
@@ -120,6 +122,16 @@ _NOT_INTERLEAVED = Caution(
     " difference. In simulation 5 to 15 of 100 such comparisons of equals look slower.",
     "Measure both in one run: `regionbench run --arm name=…`, then `regionbench compare`.",
 )
+
+
+def _elsewhere(df_a: pd.DataFrame, df_b: pd.DataFrame) -> list[Caution]:
+    """Two runs of one vantage each, and not of the same: somebody wants to know, and shall."""
+    ours, theirs = vantages_of(df_a), vantages_of(df_b)
+    if ours == theirs or len(ours) != 1 or len(theirs) != 1:
+        return []
+    text = f"One was measured from {ours[0]}, the other from {theirs[0]}: the way is part of it."
+    advice = "What one place says of its endpoints: `regionbench choose BATCH`."
+    return [Caution("other_vantage", text, advice)]
 
 
 def _endpoint_cautions(df: pd.DataFrame, endpoints: bool) -> list[Caution]:

@@ -24,7 +24,8 @@ from bench.stats.quantiles import Estimate, estimate
 from bench.stats.rates import Rate, rate, smallest_seen
 from bench.stats.shift import Z_POWER
 from bench.stats.strata import Stratum, planned, runs_of, stratify
-from bench.stats.verdict import Judged, State, Verdict
+from bench.stats.vantages import by_vantage
+from bench.stats.verdict import Judged, State, Verdict, placed
 
 Z_LEVEL = 1.959963984540054
 """The ends of a 95 % interval, in standard errors."""
@@ -51,14 +52,24 @@ def judge_objectives(df: pd.DataFrame, objectives: Sequence[Objective]) -> Verdi
     What was asked for and could not be measured, and an objective that no request can answer, are
     inconclusive. Raises PlanError when an objective names an endpoint that nobody asked for.
     """
+    _reject_unknown(df, objectives)
+    parts = by_vantage(df)
+    judged = [
+        placed(one, name if len(parts) > 1 else None)
+        for name, part in parts.items()
+        for one in _judge_all(part, objectives)
+    ]
+    return Verdict("objective", "objectives", "this run", True, tuple(judged))
+
+
+def _judge_all(df: pd.DataFrame, objectives: Sequence[Objective]) -> list[Judged]:
+    """Of one vantage: each keeps the promise, or misses it, by itself."""
     groups = [
         (str(name), stratum, part)
         for stratum, rows in stratify(countable(df), runs_of(df))
         for name, part in rows.groupby(rows["endpoint"].astype("string"))
     ]
-    _reject_unknown(df, objectives)
-    judged = [one for wanted in objectives for one in _judge(wanted, groups, runs_of(df))]
-    return Verdict("objective", "objectives", "this run", True, tuple(judged))
+    return [one for wanted in objectives for one in _judge(wanted, groups, runs_of(df))]
 
 
 def _reject_unknown(df: pd.DataFrame, objectives: Sequence[Objective]) -> None:

@@ -191,15 +191,20 @@ class Race:
         return np.asarray(open_ & self._fit)
 
     def _answers(self, leader: int) -> bool:
-        """Whether the leader was shown to answer: so few failures are unlikely at a tenth.
+        return bool(shown_to_answer(self._ms[: self._rounds])[leader])
 
-        The binomial distribution by its incomplete beta function, because failures that come in
-        spells are worth only a part of their number.
-        """
-        failed, asked = counts(self._ms[: self._rounds])
-        worth = spell_worth(self._ms[: self._rounds])
-        k, n = worth * failed[leader], worth * asked[leader]
-        return bool(k < n and betainc(n - k, k + 1, 1 - UNFIT_SHARE) <= SHOWN)
+
+def shown_to_answer(ms: Values) -> Flags:
+    """Of whom, per column of ``ms``, so few failures are unlikely at a tenth.
+
+    The binomial distribution by its incomplete beta function, because failures that come in spells
+    are worth only a part of their number.
+    """
+    failed, asked = counts(ms)
+    worth = spell_worth(ms)
+    k, n = worth * failed, worth * asked
+    chance = betainc(np.maximum(n - k, 1e-9), k + 1, 1 - UNFIT_SHARE)
+    return np.asarray((k < n) & (chance <= SHOWN))
 
 
 def spell_worth(ms: Values) -> float:

@@ -24,6 +24,7 @@ from bench.stats.rates import rate
 from bench.stats.routing_words import PROBES
 from bench.stats.strata import Stratum
 from bench.stats.travel import Axes, Source, Travel, travel
+from bench.stats.vantages import by_vantage, vantages_of
 
 ELSEWHERE = "elsewhere"
 WIDEN = 0.05
@@ -113,13 +114,22 @@ def route(
     """Where the requests of a tidy frame's global endpoint went; never raises for want of rows.
 
     ``stratum`` defaults to the one that can tell most. Equal frames and seeds give equal answers.
+    Rows of several vantages have no one answer: `routes` gives each its own.
     """
+    if stratum is None and len(places := vantages_of(df)) > 1:
+        return Routing(False, f"these rows are of several vantages ({', '.join(places)})")
     answer = _route(df, travel(df, stratum), seed, resamples)
     if answer.reason != CONTRADICTED:
         return answer
     # Streams may show the way by their first byte alone.
     without = _route(df, travel(df, stratum, probes=False), seed, resamples)
     return without if without.identifiable else answer
+
+
+def routes(df: pd.DataFrame, *, seed: int = 0, resamples: int = 200) -> dict[str, Routing]:
+    """Vantage → where the requests went that it sent to the global endpoint, as `route`."""
+    parts = by_vantage(df).items()
+    return {name: route(part, seed=seed, resamples=resamples) for name, part in parts}
 
 
 def _route(df: pd.DataFrame, found: Travel | None, seed: int, resamples: int) -> Routing:

@@ -1,4 +1,4 @@
-"""Which requests may stand in one number: those that did the same work over the same connection."""
+"""Which requests may stand in one number: the same work, the same connection, the same place."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from bench.stats.metrics import Flags, bare, coded, main_metric
 Codes = npt.NDArray[np.int32]
 Part = tuple[Codes, list[Any]]
 
-_KEYS = ["kind", "streamed", "connection", "client", "model", "arm"]
+_KEYS = ["kind", "streamed", "connection", "client", "model", "arm", "vantage"]
+
+
+NOWHERE = "unknown"
+"""The vantage of rows that do not name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """Rows that may be compared. ``model`` is the one asked for; None where none is. ``arm`` is
-    the plan's variant; None where it has none."""
+    the plan's variant; None where it has none. ``vantage`` is where rows of several places were
+    measured from; None where all are of one."""
 
     kind: str
     streamed: bool
@@ -30,6 +35,7 @@ class Stratum:
     client: str
     model: str | None
     arm: str | None = None
+    vantage: str | None = None
 
     @property
     def metric(self) -> str:
@@ -40,7 +46,8 @@ class Stratum:
         streamed = "streamed " if self.streamed else ""
         model = f", {self.model}" if self.model else ""
         arm = f", arm {self.arm}" if self.arm else ""
-        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}{arm}"
+        place = f", from {self.vantage}" if self.vantage else ""
+        return f"{streamed}{self.kind}, {self.connection}, {self.client}{model}{arm}{place}"
 
 
 def order(stratum: Stratum) -> tuple[Any, ...]:
@@ -61,15 +68,20 @@ def stratify(
     df: pd.DataFrame,
     runs: Sequence[Mapping[str, Any]] | None = None,
     only: Flags | None = None,
+    *,
+    by_vantage: bool | None = None,
 ) -> list[tuple[Stratum, pd.DataFrame]]:
     """``df`` cut into its strata, in the order of `order`; rows keep their order and index.
 
     ``runs``, by default those of ``df.attrs``, name the model of rows that failed. ``only`` says
-    which rows are meant, shape (rows,): so that the others need not be taken out first.
+    which rows are meant, shape (rows,): so that the others need not be taken out first. Rows of
+    several vantages are never in one stratum; ``by_vantage`` says whether strata name theirs, by
+    default where there are several.
     """
     runs = runs_of(df) if runs is None else runs
     df = bare(df)
-    codes, found = _keys(df, runs)
+    apart = len(vantages_in(df, runs)) > 1 if by_vantage is None else by_vantage
+    codes, found = _keys(df, runs, _KEYS if apart else _KEYS[:-1])
     if only is not None:
         codes[~only] = -1
     meant = {stratum: np.flatnonzero(codes == code) for code, stratum in found.items()}
@@ -77,24 +89,29 @@ def stratify(
     return sorted(groups, key=lambda pair: order(pair[0]))
 
 
-def _keys(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[Codes, dict[int, Stratum]]:
+def _keys(
+    df: pd.DataFrame, runs: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> tuple[Codes, dict[int, Stratum]]:
     """A number for each row's stratum, shape (rows,), and the strata."""
     codes, names = np.zeros(len(df), np.int32), []
-    for name in _KEYS:
+    for name in keys:
         part, known = _part(df, name, runs)
         codes = codes * np.int32(len(known)) + part
         names.append(known)
     found = {}
     for code in pd.unique(codes):
         at = np.unravel_index(code, [len(known) for known in names])
-        values = (known[place] for place, known in zip(at, names, strict=True))
-        found[int(code)] = _stratum(tuple(values))
+        values = [known[place] for place, known in zip(at, names, strict=True)]
+        found[int(code)] = _stratum(*values)
     return codes, found
 
 
 def _part(df: pd.DataFrame, name: str, runs: Sequence[Mapping[str, Any]]) -> Part:
     if name == "streamed":
         return df[name].to_numpy(dtype=np.bool_, na_value=False).astype(np.int32), [False, True]
+    if name == "vantage":
+        codes, known = _texts(df[name])
+        return codes, [one or NOWHERE for one in known]
     return _asked_model(df, runs) if name == "model" else _texts(df[name])
 
 
@@ -132,20 +149,29 @@ def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     return {(str(run.get("run_id")), arm): str(model) for arm, model in models.items() if model}
 
 
-def _stratum(values: Any) -> Stratum:
-    kind, streamed, connection, client, model, arm = values
-    return Stratum(
-        str(kind),
-        bool(streamed),
-        str(connection),
-        str(client),
-        str(model) or None,
-        str(arm) or None,
-    )
+def _stratum(
+    kind: str, streamed: bool, connection: str, client: str, model: str, arm: str, place: str = ""
+) -> Stratum:
+    return Stratum(kind, streamed, connection, client, model or None, arm or None, place or None)
 
 
-def planned(run: Mapping[str, Any]) -> list[Stratum]:
-    """The strata that a run's plan asks for, whether or not there are rows of them."""
+def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Where the rows, and runs without any, were measured from; sorted."""
+    named = (str(run["vantage"]) for run in runs if run.get("vantage"))
+    seen = pd.Series(df["vantage"].unique()).dropna()
+    return tuple(sorted({*map(str, seen), *named}))
+
+
+def runs_from(stratum: Stratum, runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The runs that a stratum's rows can be of: those of its vantage, where it names one."""
+    if stratum.vantage is None:
+        return runs
+    return [run for run in runs if str(run.get("vantage") or NOWHERE) == stratum.vantage]
+
+
+def planned(run: Mapping[str, Any], vantage: str | None = None) -> list[Stratum]:
+    """The strata that a run's plan asks for, whether or not there are rows of them; ``vantage`` is
+    the run's where a frame holds several."""
     plan = run.get("plan") or {}
     models = run.get("models") or {None: run.get("model")}
     return [
@@ -156,6 +182,7 @@ def planned(run: Mapping[str, Any]) -> list[Stratum]:
             client,
             str(model) if model and kind in ASKING else None,
             arm,
+            vantage,
         )
         for kind in plan.get("kinds") or ()
         for connection in plan.get("connections") or ()

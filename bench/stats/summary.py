@@ -17,7 +17,16 @@ from bench.stats.metrics import bare, counts, left_out
 from bench.stats.pairs import Difference, Worths, paired, table
 from bench.stats.quantiles import LEVEL
 from bench.stats.ranks import Rank, ranks
-from bench.stats.strata import Stratum, order, planned, runs_of, stratify
+from bench.stats.strata import (
+    NOWHERE,
+    Stratum,
+    order,
+    planned,
+    runs_from,
+    runs_of,
+    stratify,
+    vantages_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Summary:
 
 
 FRAME_COLUMNS = [
-    *("kind", "streamed", "connection", "client", "model", "arm", "endpoint", "metric"),
+    *("kind", "streamed", "connection", "client", "model", "arm", "vantage", "endpoint", "metric"),
     *("n", "n_failed", "failure_rate", "failure_low", "failure_high"),
     *(f"{name}{part}_ms" for name in QUANTILES for part in ("", "_low", "_high")),
     *("cost_usd", "reason"),
@@ -87,10 +96,13 @@ def summarise(df: pd.DataFrame) -> Summary:
     runs, given = runs_of(df), df
     df = bare(df)
     groups = stratify(df, runs, counts(df))
-    wanted = {stratum for run in runs for stratum in planned(run)}
+    several = len(vantages_in(df, runs)) > 1
+    wanted = {s for run in runs for s in planned(run, _vantage(run) if several else None)}
     strata = tuple(sorted({stratum for stratum, _ in groups} | wanted, key=order))
     rows, none = dict(groups), df[:0]
-    cells = tuple(cell for s in strata for cell in cells_of(s, rows.get(s, none), runs))
+    cells = tuple(
+        cell for s in strata for cell in cells_of(s, rows.get(s, none), runs_from(s, runs))
+    )
     rounds = {stratum: table(part, stratum) for stratum, part in groups}
     worths: dict[Stratum, Worths] = {stratum: {} for stratum in rounds}
     differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells, worths[s]))
@@ -108,6 +120,10 @@ def summarise(df: pd.DataFrame) -> Summary:
         totals=tokens_of(df),
         **_circumstances(df, runs),
     )
+
+
+def _vantage(run: Mapping[str, Any]) -> str:
+    return str(run.get("vantage") or NOWHERE)
 
 
 def _against_global(
@@ -157,7 +173,7 @@ def _utc(moment: pd.Timestamp) -> str:
 
 
 def _flat(cell: Cell) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:6]}
+    row: dict[str, Any] = {name: getattr(cell.stratum, name) for name in FRAME_COLUMNS[:7]}
     row |= {"endpoint": cell.endpoint, "metric": cell.stratum.metric, "n": cell.n}
     row |= {"n_failed": cell.failures.failed, "failure_rate": cell.failures.share}
     row |= {"failure_low": cell.failures.low, "failure_high": cell.failures.high}

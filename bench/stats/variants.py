@@ -15,12 +15,13 @@ from bench.errors import PlanError
 from bench.stats.blocks import ROUNDS, Side
 from bench.stats.cells import dropped
 from bench.stats.metrics import countable, latency_ms
-from bench.stats.strata import Stratum, order, runs_of, stratify
+from bench.stats.strata import Stratum, order, runs_of, stratify, vantages_in
 
 By = Literal["endpoint", "client", "model", "arm"]
 BY: tuple[By, ...] = ("endpoint", "client", "model", "arm")
 
-_FIELDS = ("kind", "streamed", "connection", "client", "model", "arm")
+_WORK = ("kind", "streamed", "connection", "client", "model", "arm")
+_FIELDS = (*_WORK, "vantage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,13 @@ def pair_variants(df: pd.DataFrame, by: By, a: str, b: str) -> list[Pairing]:
 
 
 def pair_runs(df_a: pd.DataFrame, df_b: pd.DataFrame) -> list[Pairing]:
-    """Every endpoint × stratum of two frames that were not measured together."""
-    sides = [[part for _, part in _parts(df, "endpoint")] if len(df) else [] for df in (df_a, df_b)]
+    """Every endpoint × stratum of two frames that were not measured together.
+
+    Where one of them holds several vantages, each is compared with itself.
+    """
+    both = df_a, df_b
+    apart = any(len(vantages_in(df, runs_of(df))) > 1 for df in both)
+    sides = [[part for _, part in _parts(df, "endpoint", apart)] if len(df) else [] for df in both]
     ours, theirs = (_keyed(parts, set()) for parts in sides)
     unfit = dropped(runs_of(df_a)) | dropped(runs_of(df_b))
     return _paired(ours, theirs, unfit, same_rounds=False)
@@ -84,12 +90,12 @@ def _unfit(df: pd.DataFrame, by: By, names: tuple[str, str]) -> Mapping[str, str
     return {one: unfit[other] for one, other in (names, names[::-1]) if other in unfit}
 
 
-def _parts(df: pd.DataFrame, by: By) -> list[tuple[str, Part]]:
+def _parts(df: pd.DataFrame, by: By, by_vantage: bool | None = None) -> list[tuple[str, Part]]:
     """Variant and rows of every endpoint × stratum."""
     if by == "arm" and ("arm" not in df.columns or df["arm"].isna().all()):
         raise PlanError("these rows have no arms; name them with `regionbench run --arm name=…`")
     found = []
-    for stratum, rows in stratify(countable(df), runs_of(df)):
+    for stratum, rows in stratify(countable(df), runs_of(df), by_vantage=by_vantage):
         variant = _variant(rows, by, stratum)
         for (name, endpoint), part in rows.groupby([variant, rows["endpoint"].astype("string")]):
             found.append((str(name), Part(str(endpoint), stratum, part)))
@@ -131,7 +137,7 @@ def _told_apart(ours: list[Part], theirs: list[Part]) -> set[str]:
     def values(parts: list[Part], field: str) -> set[object]:
         return {getattr(part.stratum, field) for part in parts}
 
-    both = {field: (values(ours, field), values(theirs, field)) for field in _FIELDS}
+    both = {field: (values(ours, field), values(theirs, field)) for field in _WORK}
     return {f for f, (x, y) in both.items() if len(x) == 1 and len(y) == 1 and x != y}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bench.model import Caution
@@ -64,6 +64,11 @@ class Judged:
     def name(self) -> str:
         """``us-east-1 p50 (streamed chat, warm, httpx, grok-4.3)``: unique within a verdict."""
         return f"{self.endpoint} {self.objective or self.measure} ({self.stratum})"
+
+
+def placed(one: Judged, vantage: str | None) -> Judged:
+    """The same cell, said to be of a vantage."""
+    return replace(one, stratum=replace(one.stratum, vantage=vantage))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,15 +37,25 @@ def cautions(verdicts: Verdicts) -> list[Caution]:
 
 
 def missing(verdicts: Verdicts) -> list[str]:
-    """Endpoints of which not one request was measured in any cell."""
+    """Endpoints of which not one request was measured in any cell, each vantage by itself."""
     found = cells(verdicts)
-    measured = {one.endpoint for one in found if one.n}
-    return list(dict.fromkeys(one.endpoint for one in found if one.endpoint not in measured))
+    measured = {_whence(one) for one in found if one.n}
+    return list(dict.fromkeys(_whence(one) for one in found if _whence(one) not in measured))
+
+
+def _whence(one: Judged) -> str:
+    """``us-east-1``, or where there are several vantages ``us-east-1 from fra``."""
+    return f"{one.endpoint}{place(one)}"
 
 
 def short(one: Judged) -> str:
-    """``us-east-1 failure rate``: the cell without its stratum."""
-    return clean(f"{one.endpoint} {label(one)}")
+    """``us-east-1 failure rate``: the cell without its stratum, yet with its vantage."""
+    return clean(f"{one.endpoint} {label(one)}{place(one)}")
+
+
+def place(one: Judged) -> str:
+    """`` from fra`` where there are several vantages."""
+    return f" from {clean(one.stratum.vantage)}" if one.stratum.vantage else ""
 
 
 def label(one: Judged) -> str:

@@ -19,7 +19,12 @@ import numpy as np
 
 from bench.stats.race import Race, RaceRules
 from bench.stats.race_verdict import RaceVerdict
-from tests.benchmarks import decisions_analysis, decisions_fleet, decisions_routing
+from tests.benchmarks import (
+    decisions_analysis,
+    decisions_fleet,
+    decisions_routing,
+    decisions_vantages,
+)
 from tests.benchmarks.figures import Figure, Result, run
 from tests.benchmarks.worlds import RACE, SETTINGS, TIMEOUT_MS, Values, draw, tail_ms, tied
 
@@ -235,6 +240,11 @@ def routing(options: argparse.Namespace) -> Result:
     return decisions_routing.measure(options.quick)
 
 
+def vantages(options: argparse.Namespace) -> Result:
+    """One endpoint for all vantages, or one each: simulated tours."""
+    return decisions_vantages.measure(options.runs)
+
+
 def fleet(options: argparse.Namespace) -> Result:
     """Races that send real requests to real fleets."""
     return decisions_fleet.measure(options.quick)
@@ -249,6 +259,7 @@ PARTS: dict[str, Part] = {
     "speed": speed,
     "analysis": analysis,
     "routing": routing,
+    "vantages": vantages,
     "fleet": fleet,
 }
 

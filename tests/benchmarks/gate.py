@@ -30,6 +30,7 @@ from tests.benchmarks.gate_rules import (
     pairings,
     rows_of,
 )
+from tests.benchmarks.gate_vantages import vantages
 from tests.benchmarks.worlds import (
     HARSH,
     REAL,
@@ -255,6 +256,7 @@ PARTS: dict[str, Part] = {
     "cells": cells,
     "twelve": twelve,
     "history": history,
+    "vantages": lambda options: vantages(WORLDS["REAL"], options.runs, SEED + 9000),
     "failures": failures,
     "tools": lambda options: gate_tools.tools(options.runs, SEED + 5000),
     "bursts": lambda options: gate_tools.bursts(options.runs, SEED + 6000),

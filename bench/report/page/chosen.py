@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.report.document import Document
+from bench.report.page.spots import Spot
 
 FOR_TAIL = 299
 """Requests of an endpoint from which its p99 can be bounded."""
@@ -14,16 +14,15 @@ FOR_HOURS_H = 12.0
 """Hours of measuring from which marks become bands, and hours of the day can be compared."""
 
 
-def chosen(doc: Document, df: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def chosen(spot: Spot) -> dict[str, tuple[str, ...]]:
     """Chapter → the names of its plots. All others are a ``regionbench plot`` away."""
-    hours = _hours(df)
+    doc, hours = spot.doc, _hours(spot.df)
     many = max((cell["n_latency"] for cell in doc["cells"]), default=0) >= FOR_TAIL
     return {
         "distribution": (
             "ecdf",
             *(["tail"] if many else []),
             "difference",
-            *(["vantages"] if len(doc["vantages"]) > 1 else []),
         ),
         "time": (
             "timeline" if hours < FOR_SMOKE_H else "smoke",

@@ -16,6 +16,7 @@ from bench.plots.view import view
 from bench.report.document import Document
 from bench.report.page.markup import details, escape
 from bench.report.page.numbers import numbers_table
+from bench.report.page.spots import Spot
 from bench.stats.routing import Routing
 
 VECTOR = frozenset({"ecdf"})
@@ -30,23 +31,24 @@ _PATH = re.compile(r' d="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d)\d+")
 
 
-def pictures(
-    doc: Document, df: pd.DataFrame, names: Sequence[str], answer: Routing
-) -> Iterator[str]:
+def pictures(doc: Document, spot: Spot, names: Sequence[str]) -> Iterator[str]:
     """The named plots, in order; one that has nothing to draw is the sentence that says why."""
+    df = spot.df
     for name in names:
-        known = _known(name, df, answer)
+        known = _known(name, df, spot.answer)
         light = PLOTS[name](df, theme="light", **known)
         if is_empty(light):
             yield f"<p>{escape(finding(light))}</p>"
             continue
         picture = _picture(light, PLOTS[name](df, theme="dark", **known), name in VECTOR)
-        numbers = details("Numbers of this figure", numbers_table(doc, name))
+        numbers = details("Numbers of this figure", numbers_table(doc, f"{name}{spot.mark}", name))
         yield f"<figure>{picture}{numbers}</figure>"
 
 
-def _known(name: str, df: pd.DataFrame, answer: Routing) -> dict[str, Any]:
+def _known(name: str, df: pd.DataFrame, answer: Routing | None) -> dict[str, Any]:
     """What spares a plot the fit of the routing, which takes longer than the drawing."""
+    if answer is None:
+        return {}
     seen = view(df) if name == "timeline" else None
     same = seen is not None and seen.stratum == answer.stratum
     return {"answer": answer} if same or name in ("routing", "spillover") else {}

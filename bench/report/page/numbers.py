@@ -19,7 +19,8 @@ from bench.report.document import Document
 from bench.report.page.markup import data, escape, table
 from bench.stats import quantile
 from bench.stats.encode import plain
-from bench.stats.metrics import latency_ms
+from bench.stats.metrics import countable, latency_ms
+from bench.stats.vantages import by_vantage
 
 SHAPE = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 TAIL = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -49,12 +50,12 @@ def numbers_of(doc: Document, df: pd.DataFrame, names: Sequence[str]) -> dict[st
     }
 
 
-def numbers_table(doc: Document, name: str) -> str:
+def numbers_table(doc: Document, key: str, name: str) -> str:
     """The rows of one figure, as a table of the page."""
-    found = doc["figures"][name]
+    found = doc["figures"][key]
     head = [column["name"] for column in found["columns"]]
     rows = [
-        [_cell(doc, f"figures.{name}.rows.{i}.{j}", column["unit"], value)
+        [_cell(doc, f"figures.{key}.rows.{i}.{j}", column["unit"], value)
          for j, (column, value) in enumerate(zip(found["columns"], row, strict=True))]
         for i, row in enumerate(found["rows"])
     ]  # fmt: skip
@@ -104,7 +105,18 @@ def _hours(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
 
 
 def _vantages(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
-    return _grid(df, "vantage", df["vantage"].dropna().astype(str))
+    """In the work of the answer, as the figure has it."""
+    names, parts = _asked(df), by_vantage(df)
+    columns = (("vantage", "text"), *((name, "ms") for name in names), ("failed", "count"))
+    seen = {place: view(part) for place, part in parts.items()}
+    return columns, [
+        [place, *_medians(one, one.rows, names)] for place, one in seen.items() if one is not None
+    ]
+
+
+def _asked(df: pd.DataFrame) -> list[str]:
+    present = set(countable(df)["endpoint"].astype(str))
+    return [str(name) for name in df["endpoint"].cat.categories if str(name) in present]
 
 
 def _grid(df: pd.DataFrame, label: str, keys: pd.Series[Any]) -> tuple[Columns, Rows]:

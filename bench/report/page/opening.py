@@ -23,6 +23,9 @@ def verdict(doc: Document) -> str:
 
 
 def _facts(doc: Document) -> Iterator[tuple[str, str]]:
+    if doc.get("places"):
+        yield from _places(doc)
+        return
     stratum, found = doc["answer"]["stratum"], doc["answer"]["difference"]
     if found:
         key = "answer.difference"
@@ -37,6 +40,16 @@ def _facts(doc: Document) -> Iterator[tuple[str, str]]:
     yield "from", escape(words.vantages(doc))
     if stratum:
         yield "of", escape(f"{metric_label(stratum)}, {title(stratum)}")
+
+
+def _places(doc: Document) -> Iterator[tuple[str, str]]:
+    """Each vantage's own answer; times are of each vantage's own clock."""
+    found = doc["places"]
+    for i, race in enumerate(found["races"]):
+        rounds = number(doc, f"places.races.{i}.rounds")
+        yield f"from {race['vantage']}", f"{escape(race['words'])}, {rounds} rounds"
+    yield "measured, by their own clocks", escape(words.window(doc))
+    yield "of", escape(f"{metric_label(found['stratum'])}, {title(found['stratum'])}")
 
 
 def _sizes(doc: Document) -> Iterator[str]:

@@ -22,7 +22,13 @@ def ranked(doc: Document) -> Iterator[str]:
     shown.sort(key=lambda found: found[0] != doc["answer"]["stratum"])
     for place, (stratum, cells, differences) in enumerate(shown):
         tables = "\n".join(_tables(doc, stratum, cells, differences))
-        yield tables if place < OPEN else details(_name(stratum), tables)
+        seen = _answers(doc, stratum) if doc.get("places") else place < OPEN
+        yield tables if seen else details(_name(stratum), tables)
+
+
+def _answers(doc: Document, stratum: Mapping[str, Any]) -> bool:
+    """Whether it is of the work that every vantage's answer is about."""
+    return bool({**stratum, "vantage": None} == doc["places"]["stratum"])
 
 
 def _name(stratum: Mapping[str, Any]) -> str:
