@@ -256,12 +256,9 @@ def _indices(chunk: Column) -> Any:
 
 
 def _endpoints(chunks: list[_Coded], runs: Sequence[Mapping[str, Any]]) -> pd.Categorical:
-    listed = [
-        str(item.get("name"))
-        for run in runs
-        for item in (run.get("endpoints") or ())
-        if isinstance(item, Mapping)
-    ]
+    told = (run.get("endpoints") for run in runs)
+    items = (item for items in told if isinstance(items, list | tuple) for item in items)
+    listed = [str(item.get("name")) for item in items if isinstance(item, Mapping)]
     found = _category(chunks, list(dict.fromkeys(listed)), ordered=True)
     names = list(found.categories)
     if GLOBAL not in names:

@@ -8,7 +8,7 @@ import itertools
 import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,14 +189,17 @@ def _readable_or_refused(folder: Path) -> None:
 CONTROLS = {
     "no fdatasync": ("sync", lambda _: None),
     "no fsync of folders": ("sync_folder", lambda _: None),
-    "files renamed before their data is safe": ("save", lambda path, data: _careless(path, data)),
+    "files renamed before their data is safe": (
+        "save_by",
+        lambda path, fill: _careless(path, fill),
+    ),
 }
 """Stores that break the protocol, by name: what `bench.store.disk` does not do then."""
 
 
-def _careless(path: Path, data: bytes) -> None:
+def _careless(path: Path, fill: Callable[[int], None]) -> None:
     fd = disk.create(path)
-    disk.write_all(fd, data)
+    fill(fd)
     os.close(fd)
 
 

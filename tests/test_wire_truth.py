@@ -51,7 +51,7 @@ def by_wire(lab: Lab, scheme: str, address: str, names: list[str]) -> list[Recor
     """Requests over one `Wire`, in the clear or under TLS."""
     port = lab.tls_port if scheme == "https" else lab.plain_port
     host = f"[{address}]" if ":" in address else address
-    wire = Wire(lab.context, Route(f"{host}:{port}"))
+    wire = Wire(lab.context, Route(f"{host}:{port}", clear=scheme == "http"))
     records = []
     with httpx.Client(transport=wire.transport, trust_env=False) as client:
         for name in names:

@@ -18,12 +18,14 @@ from bench.wire.stream import WireStream
 @dataclass(frozen=True, slots=True)
 class Route:
     """How to reach a host: an ``address:port`` that replaces the lookup, the IP family, a proxy
-    that looks names up itself, and whether the kernel is asked for stamps."""
+    that looks names up itself, whether the kernel is asked for stamps, and whether a request may
+    go in the clear: never where it may carry a key."""
 
     connect: str | None = None
     family: Family = "any"
     proxy: Proxy | None = None
     stamps: bool = True
+    clear: bool = False
 
     def target(self, port: int) -> tuple[str, int] | None:
         """The pinned address and its port, or None when the name is to be looked up."""
@@ -45,7 +47,7 @@ class Wire:
         self._route = route
         self._watch = ClockWatch()
         self._pool = _pool(context, route.proxy, _Backend(self), http2=http2)
-        self.transport = _Transport(self, self._pool)
+        self.transport = _Transport(self, self._pool, clear=route.clear)
 
     def begin(self, deadline_ns: int) -> Record:
         """Start the marks of a new request that must be over at ``deadline_ns`` (monotonic).
@@ -139,13 +141,14 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Transport(httpx.BaseTransport):
-    def __init__(self, wire: Wire, pool: httpcore.ConnectionPool) -> None:
+    def __init__(self, wire: Wire, pool: httpcore.ConnectionPool, *, clear: bool) -> None:
         self._wire = wire
         self._pool = pool
+        self._schemes = ("https", "http") if clear else ("https",)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body, record = request.stream, self._wire.record
-        if request.url.scheme != "https":
+        if request.url.scheme not in self._schemes:
             raise WireFault("client_fault", "send", "only https:// is spoken: a key goes over TLS")
         assert isinstance(body, httpx.SyncByteStream)  # noqa: S101  # this transport is synchronous
         # httpcore takes no body, and so ends none, where no header announces one.
