@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,7 +81,11 @@ def cases(*, quick: bool) -> list[Case]:
 def interrupt(case: Case, fleet: Fleet, results: Path) -> Ended:
     """Start it, wait until it hangs, send the signal, look at what is left."""
     with tempfile.TemporaryFile("w+") as said:
-        folder, code, drain_s, exit_s = _interrupted(case, fleet, results, said)
+        try:
+            folder, code, drain_s, exit_s = _interrupted(case, fleet, results, said)
+        except TimeoutError as error:
+            said.seek(0)
+            return Ended(case, inf, inf, (f"{error}; it said {said.read()}",))
         said.seek(0)
         return Ended(case, drain_s, exit_s, _wrong(case, code, folder, fleet, said.read()))
 
@@ -137,7 +142,7 @@ def _wait_until_it_hangs(
         if hangs and time.monotonic() - steady_since > 0.4:
             return next(results.iterdir())
         time.sleep(0.02)
-    raise AssertionError(
+    raise TimeoutError(
         f"{case} never hung: {connections(fleet)} connections, exit code {process.poll()}"
     )
 
