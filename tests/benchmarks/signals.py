@@ -17,10 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,8 +61,8 @@ class Ended:
     """How it ended. ``wrong`` says what is not as it must be."""
 
     case: Case
-    drain_s: float
-    exit_s: float
+    drain_s: float | None
+    exit_s: float | None
     wrong: tuple[str, ...]
 
 
@@ -85,7 +84,7 @@ def interrupt(case: Case, fleet: Fleet, results: Path) -> Ended:
             folder, code, drain_s, exit_s = _interrupted(case, fleet, results, said)
         except TimeoutError as error:
             said.seek(0)
-            return Ended(case, inf, inf, (f"{error}; it said {said.read()}",))
+            return Ended(case, None, None, (f"{error}; it said {said.read()}",))
         said.seek(0)
         return Ended(case, drain_s, exit_s, _wrong(case, code, folder, fleet, said.read()))
 
@@ -196,9 +195,14 @@ def _figures(ended: Sequence[Ended]) -> list[Figure]:
     wrong = sum(bool(one.wrong) for one in ended)
     return [
         Figure(f"wrong in {count} interrupted runs", wrong, "", goal=0, timed=False),
-        Figure("longest drain", max(one.drain_s for one in ended), "s", goal=DRAIN_S),
-        Figure("longest until the process had ended", max(one.exit_s for one in ended), "s"),
+        Figure("longest drain", _longest(one.drain_s for one in ended), "s", goal=DRAIN_S),
+        Figure("longest until the process had ended", _longest(o.exit_s for o in ended), "s"),
     ]
+
+
+def _longest(times_s: Iterable[float | None]) -> float:
+    """Of those that came to hang; the others are wrong, and counted there."""
+    return max((time_s for time_s in times_s if time_s is not None), default=0.0)
 
 
 def table(ended: Sequence[Ended]) -> list[dict[str, Any]]:
@@ -208,8 +212,8 @@ def table(ended: Sequence[Ended]) -> list[dict[str, Any]]:
             "client": client,
             "hangs": place,
             "runs": len(those),
-            "drain s": max(one.drain_s for one in those),
-            "exit s": max(one.exit_s for one in those),
+            "drain s": _longest(one.drain_s for one in those),
+            "exit s": _longest(one.exit_s for one in those),
             "wrong": "; ".join(text for one in those for text in one.wrong),
         }
         for client, place in itertools.product(CLIENTS, PLACES)
