@@ -21,7 +21,6 @@ from bench.wire.clock import now_ns, sleep_until, utc_text
 
 _SWEEP_EVERY = 16
 _PATIENCE_S = 0.05
-_INSISTENCE = 40
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
 _reply_values = attrgetter(*_REPLY_FIELDS)
 
@@ -50,8 +49,12 @@ class Stop:
         return "interrupted" if self.event.is_set() else "complete"
 
     def watch(self, client: Client) -> None:
-        """Have ``client`` interrupted too."""
+        """Have ``client`` interrupted too, until it is forgotten."""
         self._clients.append(client)
+
+    def forget(self, client: Client) -> None:
+        """It is closed: there is nothing to interrupt any more."""
+        self._clients.remove(client)
 
     def after_these(self, reason: str) -> None:
         """Let what may start now come to its end, and nothing begin after it."""
@@ -74,8 +77,9 @@ class Stop:
             client.interrupt()
 
     def _insist(self) -> None:
-        """One that was about to send had nothing to interrupt, and would wait for its answer."""
-        for _ in range(_INSISTENCE):
+        """One that was about to send had nothing to interrupt, and would wait for its answer. On a
+        busy machine it may be about to for long."""
+        while self._clients:
             time.sleep(_PATIENCE_S)
             self._interrupt()
 
@@ -273,6 +277,7 @@ class _Worker:
     def __exit__(self, *_: object) -> None:
         for client in self._clients.values():
             client.close()
+            self._stop.forget(client)
 
     def run(self, trial: Trial, supply: _Supply) -> Sample | None:
         """The sample of one trial; None when it did not begin because everything ends."""
@@ -286,7 +291,10 @@ class _Worker:
         due_ns = None if trial.due_ns is None else supply.began_ns + trial.due_ns
         self._wait(due_ns)
         paused_ns = self._leave_alone(trial.endpoint, supply)
-        if self._stop.event.is_set():
+        over = self._stop.event.is_set
+        if not over():
+            self._client(trial.client)  # a library or a program may take seconds to start
+        if over():
             self._admission.forget(trial)
             return None
         return self._send(trial, due_ns, paused_ns)

@@ -51,13 +51,14 @@ CALIBRATING_REQUESTS = 40
 class Finished:
     """A run that is over: where it lies and how it ended (complete, interrupted or stopped).
 
-    ``reason`` says what stopped a run that is ``stopped``.
+    ``reason`` says what stopped a run that is ``stopped``; ``rows`` are those that it holds.
     """
 
     folder: Path
     status: str
     run: Run
     reason: str | None = None
+    rows: int = 0
 
     def frame(self) -> pd.DataFrame:
         """Its rows as a tidy DataFrame."""
@@ -91,8 +92,9 @@ def execute(
     ``trials`` take the place of the plan's schedule for who decides while measuring; the run is
     then complete with however many there were. With ``rest`` an unfinished run goes on in its own
     folder, with what it has no rows of.
-    The first SIGINT or SIGTERM ends the run with what it has, the second ends the process. A limit
-    of ``where`` that is reached stops the run: it sends nothing more, and says why.
+    The first SIGINT or SIGTERM ends the run with what it has, the second ends the process: whoever
+    interrupts is in a hurry, and the rows stay in their JSON lines. A limit of ``where`` that is
+    reached stops the run: it sends nothing more, and says why.
     Raises StoreError when rows can no longer be stored; the run stops sending then.
     """
     stop = stop or Stop()
@@ -103,8 +105,9 @@ def execute(
         samples = measure(bench, trials or planned, stop, prepared.plan.concurrency, door)
         record(samples, writer, watch)
         known: dict[str, Any] = {} if trials is None else {"scheduled": writer.rows}
-        writer.finish(stop.status, finished_at=utc_text(), reason=stop.reason, **known)
-    return Finished(writer.folder, stop.status, run, stop.reason)
+        known |= {"finished_at": utc_text(), "reason": stop.reason}
+        writer.finish(stop.status, compact=stop.status != "interrupted", **known)
+    return Finished(writer.folder, stop.status, run, stop.reason, writer.rows)
 
 
 def _begin(
@@ -135,9 +138,9 @@ def record(samples: Generator[Sample], writer: RunWriter, watch: Watcher | None)
             if watch is not None:
                 watch(sample)
             writer.sync_if_due()
-    except BaseException:
+    except BaseException as error:
         samples.close()
-        writer.finish("stopped", finished_at=utc_text())
+        writer.finish("stopped", compact=isinstance(error, Exception), finished_at=utc_text())
         raise
 
 

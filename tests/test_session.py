@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -199,17 +200,11 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "bench", *words]
 
 
-def start_run(fleet: Fleet, results: Path) -> subprocess.Popen[str]:
+def start_run(fleet: Fleet, results: Path, *more: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command(
-            "run",
-            "--catalogue",
-            str(fleet.catalogue),
-            "--no-calibrate",
-            "--rounds",
-            "500",
-            "--results",
-            str(results),
+            *("run", "--catalogue", str(fleet.catalogue), "--no-calibrate"),
+            *("--rounds", "500", "--results", str(results), *more),
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -242,21 +237,42 @@ def test_a_killed_run_reports_and_says_what_is_missing(fleet: Fleet, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_everything_and_prints_the_summary(
+def test_an_interrupted_run_keeps_everything_and_says_what_is_kept(
     kind: signal.Signals, fleet: Fleet, tmp_path: Path
 ) -> None:
-    """Exit code 130; rows and Parquet are there, and figures do not keep anybody waiting."""
+    """Exit code 130; every row is there, with counts and medians so far by endpoint. Tables,
+    Parquet and the report keep nobody waiting, and are made of it afterwards."""
     process = start_run(fleet, tmp_path)
     os.kill(process.pid, kind)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "global" in out
+    assert out == ""
     folder = next(tmp_path.iterdir())
+    rows = len((folder / "samples.jsonl").read_bytes().splitlines())
+    assert f"Interrupted, {rows} rows kept: {folder}" in err
+    assert re.search(r"p50 of .*\n  global +\d+(\.\d+)? ms +\d+ asked, 0 failed\n", err), err
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
-    assert len(bench.load(folder)) == len((folder / "samples.jsonl").read_bytes().splitlines())
-    assert (folder / "samples.parquet").exists()
+    assert not (folder / "samples.parquet").exists()
     assert not (folder / "report.html").exists()
     assert f"regionbench report {folder}" in err
+    assert len(bench.load(folder)) == rows
+    done = subprocess.run(
+        command("report", str(folder)), capture_output=True, text=True, check=True
+    )
+    assert "global" in done.stdout
+
+
+def test_an_interrupted_run_is_one_json_document_that_claims_no_answer(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    """Programs read the same fields as of any run."""
+    process = start_run(fleet, tmp_path, "--json")
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    said = json.loads(out)
+    assert (said["status"], said["answer"], said["summary"]) == ("interrupted", None, None)
+    assert said["folder"] == str(next(tmp_path.iterdir()))
 
 
 NAMES = {

@@ -22,7 +22,7 @@ from bench import Sample
 from bench.catalogue import load_catalogue
 from bench.cli.consent import FREE_HAND_USD, agree_on_cost
 from bench.cli.letters import knows_every_letter
-from bench.cli.progress import progress, sparkline, table
+from bench.cli.progress import progress, sparkline, table, tally_of
 from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.prepare import Prepared, Where, prepare
@@ -205,7 +205,7 @@ def test_a_file_gets_no_escape_and_no_carriage_return(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     out = StringIO()
-    with progress(prepared, stream=out) as seen:
+    with progress(tally_of(prepared), out) as seen:
         for number in range(50):
             seen(replace(sample, round=number))
     assert out.getvalue() == ""
@@ -218,7 +218,7 @@ def test_a_log_gets_whole_lines_and_few(
     clock = Clock()
     monkeypatch.setattr("bench.cli.progress.time.monotonic", clock)
     out = StringIO()
-    with progress(prepared, stream=out) as seen:
+    with progress(tally_of(prepared), out) as seen:
         for number in range(prepared.scheduled):
             clock.now_s += 36_000 / prepared.scheduled
             seen(replace(sample, round=number))

@@ -13,12 +13,13 @@ import click
 from bench.choice import decide_stored, explain
 from bench.choosing import PAUSE_MS, contend
 from bench.cli.consent import agree_on_cost
+from bench.cli.interrupted import leave
 from bench.cli.measuring import announce, tell_end
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
-from bench.cli.progress import progress
+from bench.cli.progress import progress, tally_of
 from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import Stored, stored
-from bench.errors import INTERRUPTED, OK, UNDECIDED, PlanError, UsageError
+from bench.errors import OK, UNDECIDED, PlanError, UsageError
 from bench.prepare import open_catalogue, prepare
 from bench.stats.race import RaceRules
 from bench.stats.race_verdict import RaceVerdict
@@ -80,11 +81,15 @@ def choose(
         prepared = prepare(plan, catalogue, where)
         announce(prepared, where, at_most=True)
         agree_on_cost(prepared, where)
-        with progress(prepared, where.max_usd) as seen:
+        tally = tally_of(prepared, where.max_usd)
+        with progress(tally) as seen:
             finished, verdict = contend(prepared, where, rules, seen)
-        tell_end(finished)
+        tell_end(finished, tally)
+    if finished.status == "interrupted":
+        way = f"regionbench choose {finished.folder}"
+        return leave(finished, way, as_json=as_json, race=verdict.to_dict())
     _tell(verdict, finished.frame(), rules, as_json, finished.folder)
-    return INTERRUPTED if finished.status == "interrupted" else _code(verdict)
+    return _code(verdict)
 
 
 def _only(found: Stored, endpoints: Sequence[str] | None) -> Stored:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.interrupted import leave
 from bench.cli.measuring import measure_aloud
 from bench.cli.options import (
     batch_options,
@@ -20,7 +21,7 @@ from bench.cli.options import (
 from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import stored
 from bench.cli.verdicts import output_options, publish
-from bench.errors import INTERRUPTED, OK, REGRESSED, UNDECIDED, NothingMeasured
+from bench.errors import OK, REGRESSED, UNDECIDED, NothingMeasured
 from bench.plan import check_plan
 from bench.prepare import Prepared, Where, open_catalogue, prepare
 from bench.session import Finished
@@ -59,9 +60,11 @@ def compare(
     if (two := _two_runs(a, b, where.results)) is not None:
         return _tell(two, outputs, as_json, None)
     finished = _measure(a, b, where, given)
+    if finished.status == "interrupted":
+        way = f"regionbench compare {a} {b} --run {finished.folder}"
+        return leave(finished, way, as_json=as_json, rows=str(finished.folder))
     found = compare_stored(finished.frame(), a, b)
-    code = _tell(found, outputs, as_json, str(finished.folder))
-    return INTERRUPTED if finished.status == "interrupted" else code
+    return _tell(found, outputs, as_json, str(finished.folder))
 
 
 def _measure(a: str, b: str, where: Where, given: dict[str, Any]) -> Finished:

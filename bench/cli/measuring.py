@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.consent import agree_on_cost
-from bench.cli.progress import progress
+from bench.cli.interrupted import about, leave, tell_kept
+from bench.cli.progress import progress, tally_of
 from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, OK, UNDECIDED, UNMEASURABLE
 from bench.model import Plan
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from bench.report import Findings
     from bench.stats import Summary
+    from bench.tally import Tally
 
 
 _DAY_S = 24 * 3600
@@ -38,10 +40,12 @@ def measure_and_tell(
         else:
             prepared = prepare_rest(rest, catalogue, where)
         finished = measure_aloud(prepared, where, rest)
+    folder = finished.folder
+    if finished.status == "interrupted":
+        ways = (f"regionbench report {folder}", f"regionbench run --resume {folder}")
+        return leave(finished, *ways, as_json=as_json, summary=None)
     df = finished.frame()
-    # Who pressed Ctrl-C is not kept waiting for figures.
-    draws = report and finished.status != "interrupted"
-    (_tell_json if as_json else _tell_words)(finished, df, draws)
+    (_tell_json if as_json else _tell_words)(finished, df, report)
     return exit_code(finished, prepared, df)
 
 
@@ -74,15 +78,16 @@ def _draw(finished: Finished, rows: pd.DataFrame | Findings, draws: bool) -> Non
 
 
 def measure_aloud(prepared: Prepared, where: Where, rest: Rest | None = None) -> Finished:
-    """Measure what was prepared: what comes is said before, where it stands meanwhile, and why it
-    was stopped after."""
+    """Measure what was prepared: what comes is said before, where it stands meanwhile, and after it
+    why it was stopped, or what is kept where it was interrupted."""
     announce(prepared, where)
     agree_on_cost(prepared, where)
     if rest is not None:
         tell(f"Goes on with {rest.run['run_id']}, which was {rest.run['status']}.")
-    with progress(prepared, where.max_usd) as seen:
+    tally = tally_of(prepared, where.max_usd)
+    with progress(tally) as seen:
         finished = execute(prepared, where, watch=seen, rest=rest)
-    tell_end(finished)
+    tell_end(finished, tally)
     return finished
 
 
@@ -172,10 +177,12 @@ def limit_words(where: Where) -> str:
     return ", or ".join(word for word in words if word)
 
 
-def tell_end(finished: Finished) -> None:
-    """Say why a run was stopped."""
+def tell_end(finished: Finished, tally: Tally) -> None:
+    """Say why a run was stopped, and of an interrupted one what is kept."""
     if finished.reason is not None:
         tell(f"Stopped: {finished.reason}.")
+    if finished.status == "interrupted":
+        tell_kept(finished, tally)
 
 
 def _cost(prepared: Prepared) -> str:
@@ -214,12 +221,7 @@ def result_document(finished: Finished, summary: Summary) -> dict[str, Any]:
 
     said = answer(summary)
     return {
-        "schema_version": 1,
-        "run_id": finished.run.run_id,
-        "folder": str(finished.folder),
-        "status": finished.status,
-        "reason": finished.reason,
-        "simulated": finished.run.simulated,
+        **about(finished),
         "answer": {"state": said.state, "sentence": said.sentence},
         "summary": summary.to_dict(),
     }

@@ -33,13 +33,15 @@ _FEWEST_BARS = 8
 _GAP = 2
 
 
+def tally_of(prepared: Prepared, limit_usd: float | None = None) -> Tally:
+    """What `progress` shows, which begins now."""
+    return Tally(prepared, time.monotonic, limit_usd)
+
+
 @contextmanager
-def progress(
-    prepared: Prepared, limit_usd: float | None = None, stream: TextIO | None = None
-) -> Iterator[Seen]:
+def progress(tally: Tally, stream: TextIO | None = None) -> Iterator[Seen]:
     """Gives the function to call with each sample; draws on a terminal, else heartbeats."""
     out = stream or sys.stderr
-    tally = Tally(prepared, time.monotonic, limit_usd)
     if not animates(out):
         yield _heartbeat(tally, out)
         return
@@ -149,15 +151,20 @@ def _taken(widths: Mapping[str, int]) -> int:
 
 def _cells(tally: Tally, name: str) -> dict[str, str]:
     limited = f" ({tally.limited[name]} × 429)" if tally.limited[name] else ""
-    middle = tally.median_ms(name)
     ends = tally.interval_ms(name)
     return {
         "endpoint": name,
         "done": f"{tally.done[name]}/{tally.each}",
-        "p50": "–" if middle is None else _ms(middle),
+        "p50": p50(tally, name),
         "95 %": "–" if ends is None else f"{_ms(ends[0])} … {_ms(ends[1])}",
         "failed": f"{tally.failed[name]}{limited}",
     }
+
+
+def p50(tally: Tally, name: str) -> str:
+    """An endpoint's median so far, in words."""
+    middle = tally.median_ms(name)
+    return "–" if middle is None else _ms(middle)
 
 
 def _ms(ms: float) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.interrupted import leave
 from bench.cli.measuring import measure_aloud
 from bench.cli.options import catalogue_options, place_options, plan_from, plan_options, where_from
 from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import Stored, stored
-from bench.errors import INTERRUPTED, OK, UNDECIDED
+from bench.errors import OK, UNDECIDED
 from bench.prepare import open_catalogue, prepare
 from bench.words import UNKNOWN
 
@@ -40,7 +41,6 @@ def routing(run: str | None, as_json: bool, **given: Any) -> int:
     Exits 3 when the rows cannot tell; then it says what to run instead.
     """
     where = where_from(given)
-    interrupted = False
     if run is not None:
         found = stored(run, where.results)
     else:
@@ -49,12 +49,11 @@ def routing(run: str | None, as_json: bool, **given: Any) -> int:
         with open_catalogue(plan, where) as catalogue:
             prepared = prepare(plan, catalogue, where)
             finished = measure_aloud(prepared, where)
-        interrupted = finished.status == "interrupted"
+        if finished.status == "interrupted":
+            way = f"regionbench routing {finished.folder}"
+            return leave(finished, way, as_json=as_json, routing=None, spillover=None, vantages={})
         found = Stored(finished.frame(), finished.folder)
-    known = _answer(found, as_json)
-    if interrupted:
-        return INTERRUPTED
-    return OK if known else UNDECIDED
+    return OK if _answer(found, as_json) else UNDECIDED
 
 
 def _answer(found: Stored, as_json: bool) -> bool:

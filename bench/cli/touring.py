@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import click
 
 from bench.cli.consent import agree_on_usd
+from bench.cli.interrupted import about
 from bench.cli.measuring import exit_code, introduce, limit_words, result_document
 from bench.cli.progress import Seen, lines
 from bench.cli.shell import print_json, say, tell
 from bench.errors import INTERRUPTED, UNMEASURABLE, UsageError
 from bench.model import Plan
-from bench.prepare import Where
-from bench.stats import summarise
+from bench.prepare import Prepared, Where
+from bench.session import Finished
 from bench.tally import Tally
 from bench.units import NS_PER_MS, format_ms, format_usd
 from bench.vantage import Crew, Tls, Tour, connected, kept_waiting, muster, travel
@@ -141,10 +142,9 @@ def _tell(tour: Tour, crew: Crew, *, as_json: bool) -> int:
     prepared = {vantage.name: vantage.prepared for vantage in crew.vantages}
     documents: list[dict[str, Any]] = []
     for finished in tour.finished:
-        df = finished.frame()
-        codes.append(exit_code(finished, prepared[finished.run.vantage], df))
-        said = {"vantage": finished.run.vantage, **result_document(finished, summarise(df))}
-        documents.append(said)
+        code, document = _what_came(finished, prepared[finished.run.vantage])
+        codes.append(code)
+        documents.append({"vantage": finished.run.vantage, **document})
     if as_json:
         print_json({"schema_version": 1, "batch": tour.batch, "status": tour.status,
                     "left_out": [dict(zip(("vantage", "why"), one, strict=True))
@@ -155,9 +155,25 @@ def _tell(tour: Tour, crew: Crew, *, as_json: bool) -> int:
     return INTERRUPTED if INTERRUPTED in codes else max(codes, default=0)
 
 
+def _what_came(finished: Finished, prepared: Prepared) -> tuple[int, dict[str, Any]]:
+    """Its exit code and its document; nobody who interrupted waits for figures."""
+    if finished.status == "interrupted":
+        return INTERRUPTED, {**about(finished), "summary": None}
+    from bench.stats import summarise
+
+    df = finished.frame()
+    return exit_code(finished, prepared, df), result_document(finished, summarise(df))
+
+
+def _sentence(finished: Finished, document: dict[str, Any]) -> str:
+    if document["answer"] is None:
+        return f"{finished.status}, {finished.rows} rows kept"
+    return str(document["answer"]["sentence"])
+
+
 def _say(tour: Tour, documents: list[dict[str, Any]]) -> None:
     for finished, document in zip(tour.finished, documents, strict=True):
-        say(f"{finished.run.vantage}: {document['answer']['sentence']}")
+        say(f"{finished.run.vantage}: {_sentence(finished, document)}")
         if finished.reason:
             say(f"  {finished.status}: {finished.reason}")
         tell(f"  Rows: {finished.folder}")

@@ -6,7 +6,9 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from bench.clients import Settings
@@ -29,11 +31,16 @@ def start(
     fds: Sequence[int] = (),
     *,
     stderr: int = subprocess.PIPE,
+    leashed: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start it with an environment of its own: a CA or proxy variable of ours would win over what
-    the run says. In its own session, so that the terminal's Ctrl-C reaches only us."""
+    the run says. In its own session, so that the terminal's Ctrl-C reaches only us.
+
+    ``leashed`` is for what would outlive us: it is killed with the thread that starts it, which so
+    must wait for its end.
+    """
     return subprocess.Popen(  # noqa: S603  # found by name, no shell, nothing secret in argv
-        command,
+        [*(_leash() if leashed else ()), *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -42,6 +49,18 @@ def start(
         start_new_session=True,
         bufsize=0,
     )
+
+
+@cache
+def _leash() -> tuple[str, ...]:
+    """The words before a command that have the kernel kill it with us: Linux with util-linux 2.33
+    or newer. Empty elsewhere: what outlives us ends by its own time limit."""
+    program = shutil.which("setpriv") if sys.platform == "linux" else None
+    if program is None:
+        return ()
+    words = (program, "--pdeathsig", "KILL")
+    tried = subprocess.run([*words, program, "--version"], capture_output=True, check=False)  # noqa: S603  # found by name, no shell
+    return words if tried.returncode == 0 else ()
 
 
 def end(process: subprocess.Popen[bytes]) -> int:

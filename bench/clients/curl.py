@@ -76,7 +76,7 @@ class CurlClient:
     def _run(self, endpoint: Endpoint, request: Request, body: IO[bytes]) -> _Told:
         settings, fd = self._settings, body.fileno()
         lines = config(settings, ca_file(settings), endpoint, request, f"/dev/fd/{fd}")
-        process = start([self._program, "-q", "--config", "-"], {}, [fd])
+        process = start([self._program, "-q", "--config", "-"], {}, [fd], leashed=True)
         self._process = process
         try:
             if self._interrupted:

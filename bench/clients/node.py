@@ -17,6 +17,7 @@ from bench.units import NS_PER_S
 from bench.wire.clock import now_ns
 
 _READ_BYTES = 1 << 16
+_MERCY_NS = NS_PER_S // 2
 
 
 class NodeProcess:
@@ -28,23 +29,38 @@ class NodeProcess:
         )
         self._lock = threading.Lock()
         self._rest = b""
+        self._told_ns: int | None = None
 
     @property
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Send a line that has no answer, or whose answer another thread waits for."""
+    def interrupt(self, message: Mapping[str, Any]) -> None:
+        """Send a line that ends what is asked for. Who is told again and has not ended it in half
+        a second is killed. Callable from any thread and from a signal handler."""
+        if self._told_ns is not None:
+            if now_ns() - self._told_ns > _MERCY_NS:
+                self._process.kill()
+        elif self._lock.acquire(blocking=False):  # its holder may be whom the signal stopped
+            try:
+                self._told_ns = now_ns()
+                self._write(message)
+            finally:
+                self._lock.release()
+
+    def _write(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101  # a pipe was asked for
-        with self._lock, contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
             view = memoryview(json.dumps(message).encode() + b"\n")
             while view:
                 view = view[os.write(self._process.stdin.fileno(), view) :]
 
     def ask(self, message: Mapping[str, Any], patience_s: float) -> dict[str, Any] | None:
         """Send a line and take the next; None when it ended or said nothing in time."""
-        self.tell(message)
+        with self._lock:
+            self._told_ns = None
+            self._write(message)
         deadline_ns = now_ns() + round(patience_s * NS_PER_S)
         pieces = [self._rest]
         while b"\n" not in pieces[-1]:
@@ -57,7 +73,8 @@ class NodeProcess:
         return answer if isinstance(answer, dict) else None
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, which has nothing to put in order."""
+        self._process.kill()
         end(self._process)
 
     def _read(self, deadline_ns: int) -> bytes:

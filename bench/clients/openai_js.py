@@ -68,7 +68,7 @@ class OpenAiJsClient:
         """See `bench.clients.Client.interrupt`."""
         self._interrupted = True
         if (node := self._node) is not None:
-            node.tell({"op": "interrupt"})
+            node.interrupt({"op": "interrupt"})
 
     def close(self) -> None:
         """Close every connection: they end with their process."""

@@ -4,7 +4,8 @@ A run is a folder, readable by its owner only:
 
     run.json         what is true of all rows: plan, versions, clock, status. Replaced atomically
     samples.jsonl    one line per row, appended as each request ends. The truth, always
-    samples.parquet  the same rows for speed, made and verified when the run finishes
+    samples.parquet  the same rows for speed, made and verified when the run finishes; a run that
+                     was interrupted has none: nobody is kept waiting for it
     tags.json        words that people put on it afterwards; absent without any
 
 Rows of many finished runs may lie in one file of ``packs/`` instead, which their run.json names.

@@ -99,8 +99,10 @@ class Leg:
         whole = self.writer.rows == self.vantage.prepared.scheduled
         status, reason = ("complete", None) if whole else (status, reason)
         with self.writer:
-            self.writer.finish(status, finished_at=utc_text(), reason=reason)
-        self.finished = Finished(self.writer.folder, status, self.vantage.run, reason)
+            known = {"finished_at": utc_text(), "reason": reason}
+            self.writer.finish(status, compact=status != "interrupted", **known)
+        run, rows = self.vantage.run, self.writer.rows
+        self.finished = Finished(self.writer.folder, status, run, reason, rows)
         return self.finished
 
 

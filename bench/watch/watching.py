@@ -147,7 +147,7 @@ class Watch:
             known = {"scheduled": writer.rows, "reason": stop.reason, "watch": about}
             # The review compacts: what that needs in memory is more than all the rest
             writer.finish(stop.status, compact=False, finished_at=utc_text(), **known)
-        return shift, Finished(writer.folder, shift.stop.status, run, shift.stop.reason)
+        return shift, Finished(writer.folder, stop.status, run, stop.reason, writer.rows)
 
     def _samples(self, shift: Shift, run: Run) -> Any:
         bench = bench_for(self._prepared, run.run_id, self._pulse)
