@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.labels import name_points
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, view
-from bench.stats import Stratum, countable, quantile, stratify
-from bench.stats.metrics import failed, not_reused, plain_ms
+from bench.plots.view import NOTHING, View, countable_places, view
+from bench.stats import Stratum, quantile
+from bench.stats.metrics import bare, failed, not_reused, plain_ms
 from bench.stats.quantiles import Values
-from bench.stats.strata import runs_of
 
 Source = Literal["server", "path"]
 
@@ -70,13 +69,14 @@ def layers(
     _draw(ax, seen, found)
     lost = sum(map(seen.failures, seen.series))
     method = f"grey lines: equal {WORDS[found.source][2]}; large marks: medians; {lost} failed"
-    style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
+    drawn = f"{style.MOST_POINTS:,} answers of each endpoint"
+    style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
     return figure
 
 
 def _told(df: pd.DataFrame) -> Stratum | None:
-    groups = stratify(countable(df), runs_of(df))
-    return next((s for s, rows in groups if rows["server_ms"].notna().any()), None)
+    told = bare(df)["server_ms"].notna().to_numpy()
+    return next((s for s, rows in countable_places(df).items() if told[rows].any()), None)
 
 
 def layers_of(seen: View) -> Layers:

@@ -13,10 +13,18 @@ from matplotlib.figure import Figure
 
 from bench.plots import style
 from bench.plots.theme import Look, ThemeName
-from bench.plots.view import NOTHING, counts, looks, names_in, simulated, view, window
-from bench.stats import Stratum, countable, stratify
-from bench.stats.metrics import failed, not_reused, segments_ms
-from bench.stats.strata import runs_of
+from bench.plots.view import (
+    NOTHING,
+    countable_places,
+    counts,
+    looks,
+    names_in,
+    simulated,
+    view,
+    window,
+)
+from bench.stats import Stratum
+from bench.stats.metrics import bare, failed, not_reused, segments_ms
 from bench.units import format_ms
 
 SEGMENTS = {
@@ -65,16 +73,17 @@ Bar = tuple[str, str, str, "pd.Series[float]"]
 def typical(df: pd.DataFrame, stratum: Stratum) -> list[Bar]:
     """(endpoint, connection, counts in words, mean ms per segment) for each bar to draw."""
     bars: list[Bar] = []
-    for other, rows in stratify(countable(df), runs_of(df)):
+    for other, places in countable_places(df).items():
         if not _siblings(stratum, other):
             continue
+        rows = bare(df).take(places)
         answered = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
         for name in names_in(answered) if len(answered) else []:
             part = answered[(answered["endpoint"] == name).to_numpy()]
             lost = int((failed(rows) & (rows["endpoint"] == name)).sum())
             words = f"n = {len(part)}, {lost} failed"
             bars.append((name, other.connection, words, _middle(segments_ms(part))))
-    order = [str(name) for name in df["endpoint"].cat.categories]
+    order = [str(name) for name in bare(df)["endpoint"].cat.categories]
     return sorted(bars, key=lambda bar: (order.index(bar[0]), bar[1] != "cold"))
 
 

@@ -78,15 +78,25 @@ def stratify(
     several vantages are never in one stratum; ``by_vantage`` says whether strata name theirs, by
     default where there are several.
     """
-    runs = runs_of(df) if runs is None else runs
-    df = bare(df)
+    runs, df = runs_of(df) if runs is None else runs, bare(df)
+    found = placed(df, runs, only, by_vantage=by_vantage)
+    return [(stratum, df.take(rows)) for stratum, rows in found.items()]
+
+
+def placed(
+    df: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]],
+    only: Flags | None = None,
+    *,
+    by_vantage: bool | None = None,
+) -> dict[Stratum, npt.NDArray[np.intp]]:
+    """Which rows `stratify` puts into each stratum, in its order, without taking any."""
     apart = len(vantages_in(df, runs)) > 1 if by_vantage is None else by_vantage
     codes, found = _keys(df, runs, _KEYS if apart else _KEYS[:-1])
     if only is not None:
         codes[~only] = -1
     meant = {stratum: np.flatnonzero(codes == code) for code, stratum in found.items()}
-    groups = [(stratum, df.take(rows)) for stratum, rows in meant.items() if len(rows)]
-    return sorted(groups, key=lambda pair: order(pair[0]))
+    return {one: meant[one] for one in sorted(meant, key=order) if len(meant[one])}
 
 
 def _keys(

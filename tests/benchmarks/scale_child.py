@@ -7,11 +7,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 COLUMNS = ("ttft_ns", "total_ns")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-DRAWN = ("ttft_ns", "total_ns", "region", "min_rtt_ns", "ttfb_ns", "wakeup_late_ns")
 
 SQL = """
 WITH rows AS (
@@ -134,31 +134,26 @@ def _ranked(pl: Any, q: float) -> Any:
     return ordered.get(lower) / 2 + ordered.get(upper) / 2
 
 
-def keep(folder: str, file: str) -> dict[str, Any]:
-    """The frame that plots are drawn of."""
+def plot(folder: str, name: str, file: str) -> dict[str, Any]:
+    """One plot of a frame that has what the plot reads, as a picture: from the frame to the file.
+
+    Matplotlib is asked for a small picture before: what it does once a process is not the plot's.
+    """
     import bench
+    from bench.plots import COLUMNS, PLOTS, to_png
 
-    bench.load(folder, DRAWN).to_pickle(file)
-    return {}
-
-
-def plot(file: str, name: str) -> dict[str, Any]:
-    """One plot of it, as a picture."""
-    import pandas as pd
-
-    from bench.plots import PLOTS, to_png
-
-    df = pd.read_pickle(file)  # noqa: S301 - written a moment ago by `keep`
-    began = time.process_time()
-    to_png(PLOTS[name](df))
-    return {"name": name, "cpu_s": time.process_time() - began}
+    df = bench.load(folder, COLUMNS[name])
+    to_png(PLOTS["ecdf"](df[:100]))
+    began, cpu = time.monotonic(), time.process_time()
+    Path(file).write_bytes(to_png(PLOTS[name](df)))
+    drawn_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
+    return {"name": name, "rows": len(df), "drawn_s": drawn_s, "cpu_s": cpu_s}
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "bench": by_bench,
     "duckdb": by_duckdb,
     "polars": by_polars,
-    "keep": keep,
     "plot": plot,
 }
 
