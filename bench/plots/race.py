@@ -353,7 +353,8 @@ def _rows_in(seen: View, rounds: Any) -> pd.DataFrame:
     runs, (codes, names) = set(rounds.unique(0)), coded(seen.rows["run_id"])
     rows = seen.rows[np.array([*(name in runs for name in names), "" in runs])[codes]]
     keys = [rows["run_id"].astype("string").fillna(""), rows["round"]]
-    return rows[pd.MultiIndex.from_arrays(keys).isin(rounds)]
+    kept: pd.DataFrame = rows[pd.MultiIndex.from_arrays(keys).isin(rounds)]
+    return kept
 
 
 def _subtitle(shown: _Race, rounds: Any) -> str:

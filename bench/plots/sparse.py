@@ -61,4 +61,4 @@ def _numbered(df: pd.DataFrame) -> npt.NDArray[np.int64]:
     lowest, width = int(rounds.min()), int(np.ptp(rounds)) + 1
     keys = (runs.astype(np.int64) + 1) * width + rounds - lowest
     there = np.bincount(keys, minlength=width * (len(names) + 1)) > 0
-    return (np.cumsum(there) - 1)[keys]
+    return np.asarray((np.cumsum(there) - 1)[keys])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -133,11 +133,13 @@ def _texts(names: pd.Series[Any]) -> Part:
 
 def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     """The model each row asked for. A failed row does not name one: its run does."""
-    of_run, of_arm, named = _texts(df["run_id"]), _texts(df["arm"]), _answered(df)
-    named |= {key: model for run in runs for key, model in _named(run).items()}
+    of_run, of_arm = _texts(df["run_id"]), _texts(df["arm"])
     keys = of_run[0] * np.int32(len(of_arm[1])) + of_arm[0]
+    pairs = [(run, arm) for run in of_run[1] for arm in of_arm[1]]
+    named = {pairs[key]: model for key, model in _answered(df, keys)}
+    named |= {key: model for run in runs for key, model in _named(run).items()}
     models = ["", *dict.fromkeys(named.values())]
-    asked = [named.get((run, arm), "") for run in of_run[1] for arm in of_arm[1]]
+    asked = [named.get(pair, "") for pair in pairs]
     codes = np.array([models.index(model) for model in asked], np.int32)[keys]
     asking, kinds = coded(df["kind"])
     asks = np.array([*(kind in ASKING for kind in kinds), False])[asking]
@@ -145,12 +147,13 @@ def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     return codes, models
 
 
-def _answered(df: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Run and arm → the model of its first answer."""
-    names = ["run_id", "arm", "model"]
-    first = df[names][df["model"].notna()].drop_duplicates(["run_id", "arm"])
-    runs, arms, models = (first[name].astype("string").fillna("") for name in names)
-    return dict(zip(zip(runs, arms, strict=True), models, strict=True))
+def _answered(df: pd.DataFrame, keys: Codes) -> Iterator[tuple[int, str]]:
+    """Each key of rows, and the model of its first answer."""
+    codes, models = coded(df["model"])
+    first = np.full(int(keys.max(initial=-1)) + 1, -1)
+    answered = np.flatnonzero(codes >= 0)[::-1]
+    first[keys[answered]] = answered  # the last one written is the first row
+    return ((int(key), models[codes[first[key]]]) for key in np.flatnonzero(first >= 0))
 
 
 def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:

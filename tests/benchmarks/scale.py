@@ -60,7 +60,7 @@ def measure(options: argparse.Namespace) -> Result:
         folders = {rows: scale_data.make(root / str(rows), rows, runs) for rows in sizes}
         turns = 1 if options.quick else options.turns
         sized = [_at(rows, folders[rows], turns) for rows in sizes if not options.only]
-        drawn = _plots(folders[sizes[-1]], options.only or (PLOTS if options.plots else ()))
+        drawn = _plots(folders[sizes[-1]], options.only or [*PLOTS][: None if options.plots else 0])
     return Result([*_figures(sized), *_drawing(drawn)], [*map(_shown, sized), *drawn])
 
 
