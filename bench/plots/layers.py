@@ -81,15 +81,15 @@ def _told(df: pd.DataFrame) -> Stratum | None:
 
 def layers_of(seen: View) -> Layers:
     """Both parts of every answer, from the best source that the rows have."""
-    rows = seen.rows[(~failed(seen.rows) & ~not_reused(seen.rows)).to_numpy()]
+    rows, fit = seen.rows, (~failed(seen.rows) & ~not_reused(seen.rows)).to_numpy()
     server, network = plain_ms(rows, "server"), plain_ms(rows, "network")
-    told = bool(np.isfinite(server + network).any())
+    told = bool(np.isfinite(server + network)[fit].any())
     if not told:
         server = plain_ms(rows, "think")
         first_byte = rows["ttfb_kernel_ns"].fillna(rows["ttfb_ns"])
         network = first_byte.to_numpy(dtype=np.float64, na_value=np.nan) / 1e6 - server
     both = np.array([network, server])
-    known = np.isfinite(both).all(axis=0) & (both >= 0).all(axis=0)
+    known = fit & np.isfinite(both).all(axis=0) & (both >= 0).all(axis=0)
     parts = {name: both[:, known & (rows["endpoint"] == name).to_numpy()] for name in seen.series}
     return Layers("server" if told else "path", {k: v for k, v in parts.items() if v.shape[1]})
 

@@ -15,16 +15,17 @@ from bench.plots import style
 from bench.plots.theme import Look, ThemeName
 from bench.plots.view import (
     NOTHING,
+    by_endpoint,
     countable_places,
     counts,
     looks,
-    names_in,
+    narrow,
     simulated,
     view,
     window,
 )
 from bench.stats import Stratum
-from bench.stats.metrics import bare, failed, not_reused, segments_ms
+from bench.stats.metrics import MAIN_COLUMNS, bare, failed, not_reused, segments_ms
 from bench.units import format_ms
 
 SEGMENTS = {
@@ -53,7 +54,7 @@ def phases(
     their total, which medians of phases do not. Shown are ``stratum`` (default: the main one) and
     its siblings that differ only in the connection.
     """
-    seen = view(df, stratum, theme)
+    seen = view(narrow(df, MAIN_COLUMNS), stratum, theme)
     bars = typical(df, seen.stratum) if seen else []
     figure, ax = style.axes(ax, theme, height=2.2 + 0.5 * max(3, len(bars)))
     if seen is None or not bars:
@@ -76,13 +77,12 @@ def typical(df: pd.DataFrame, stratum: Stratum) -> list[Bar]:
     for other, places in countable_places(df).items():
         if not _siblings(stratum, other):
             continue
-        rows = bare(df).take(places)
-        answered = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
-        for name in names_in(answered) if len(answered) else []:
-            part = answered[(answered["endpoint"] == name).to_numpy()]
-            lost = int((failed(rows) & (rows["endpoint"] == name)).sum())
-            words = f"n = {len(part)}, {lost} failed"
-            bars.append((name, other.connection, words, _middle(segments_ms(part))))
+        for name, at in by_endpoint(df, places).items():
+            rows = bare(df).take(at)  # of one endpoint, since all of them may not fit in memory
+            part = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
+            words = f"n = {len(part)}, {int(failed(rows).sum())} failed"
+            if len(part):
+                bars.append((name, other.connection, words, _middle(segments_ms(part))))
     order = [str(name) for name in bare(df)["endpoint"].cat.categories]
     return sorted(bars, key=lambda bar: (order.index(bar[0]), bar[1] != "cold"))
 

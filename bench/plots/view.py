@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.frame import KEYS
 from bench.model import GLOBAL
 from bench.plots.theme import Look, Theme, ThemeName, themed
 from bench.stats import METRICS, Stratum, latency_ms
@@ -76,6 +77,20 @@ def countable_places(
     if by_vantage is None:
         by_vantage = len(vantages_in(df[["vantage"]][kept], runs)) > 1
     return placed(df, runs, kept, by_vantage=by_vantage)
+
+
+def by_endpoint(df: pd.DataFrame, places: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.intp]]:
+    """Each endpoint in the frame's order → those of the ``places`` that are its."""
+    who, names = coded(bare(df)["endpoint"])
+    found = {name: places[who[places] == at] for at, name in enumerate(names)}
+    return {name: own for name, own in found.items() if len(own)}
+
+
+def narrow(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The frame with `bench.frame.KEYS` and these columns alone, so that a view takes no more."""
+    few = bare(df)[[name for name in df.columns if name in (*KEYS, *columns)]]
+    few.attrs = df.attrs
+    return few
 
 
 def names_in(rows: pd.DataFrame) -> list[str]:

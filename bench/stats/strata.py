@@ -171,7 +171,7 @@ def _stratum(
 def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Where the rows, and runs without any, were measured from; sorted."""
     named = (str(run["vantage"]) for run in runs if run.get("vantage"))
-    seen = pd.Series(df["vantage"].unique()).dropna()
+    seen = pd.Series(bare(df)["vantage"].unique()).dropna()
     return tuple(sorted({*map(str, seen), *named}))
 
 

@@ -127,6 +127,7 @@ def _plots(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
             "rows": one["rows"],
             "drawn_s": round(one["drawn_s"], 2),
             "cpu_s": round(one["cpu_s"], 2),
+            "loaded_mb": round(one["loaded_mb"]),
             "mb": round(one["mb"]),
         }
         for one in drawn

@@ -134,6 +134,11 @@ def _ranked(pl: Any, q: float) -> Any:
     return ordered.get(lower) / 2 + ordered.get(upper) / 2
 
 
+def highest_mb() -> float:
+    """What this process had in memory at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def plot(folder: str, name: str, file: str) -> dict[str, Any]:
     """One plot of a frame that has what the plot reads, as a picture: from the frame to the file.
 
@@ -143,11 +148,18 @@ def plot(folder: str, name: str, file: str) -> dict[str, Any]:
     from bench.plots import COLUMNS, PLOTS, to_png
 
     df = bench.load(folder, COLUMNS[name])
+    loaded_mb = highest_mb()
     to_png(PLOTS["ecdf"](df[:100]))
     began, cpu = time.monotonic(), time.process_time()
     Path(file).write_bytes(to_png(PLOTS[name](df)))
     drawn_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
-    return {"name": name, "rows": len(df), "drawn_s": drawn_s, "cpu_s": cpu_s}
+    return {
+        "name": name,
+        "rows": len(df),
+        "loaded_mb": loaded_mb,
+        "drawn_s": drawn_s,
+        "cpu_s": cpu_s,
+    }
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -162,6 +174,6 @@ if __name__ == "__main__":
     told = PARTS[sys.argv[1]](*sys.argv[2:])
     spent = {
         "cpu_s": time.process_time(),
-        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "mb": highest_mb(),
     }
     print(json.dumps(spent | told))
