@@ -9,9 +9,10 @@ quantiles with failures at the end, the median of the paired ratios to global an
 they find must be equal. Each takes its turn in a process of its own; compared is CPU time, of all
 threads, as median of ratios: the machine may be busy. Memory is the child's ru_maxrss.
 
-``--plots`` draws every plot of the largest frame, each in a process of its own that loads only the
-columns which the plot reads; ``--only`` draws these and measures nothing else. Time is from the
-loaded frame to the written PNG; memory is the process' highest, its loading included.
+``--plots`` draws every plot of the largest frame, each in a process of its own with only the
+columns that the plot reads; ``--only`` draws these and measures nothing else. Time is from the
+frame to the written PNG; memory is the highest with the frame in it. What loading took at most, in
+a process before, stands beside it.
 """
 
 from __future__ import annotations
@@ -118,20 +119,22 @@ def _figures(sized: list[dict[str, Any]]) -> list[Figure]:
 
 
 def _plots(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as temporary:
-        pictures = Path(temporary)
-        drawn = [child("plot", str(folder), one, str(pictures / f"{one}.png")) for one in names]
-    return [
-        {
-            "plot": one["name"],
-            "rows": one["rows"],
-            "drawn_s": round(one["drawn_s"], 2),
-            "cpu_s": round(one["cpu_s"], 2),
-            "loaded_mb": round(one["loaded_mb"]),
-            "mb": round(one["mb"]),
-        }
-        for one in drawn
-    ]
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        return [_drawn(folder, name, Path(temporary) / name) for name in names]
+
+
+def _drawn(folder: Path, name: str, file: Path) -> dict[str, Any]:
+    loaded = child("keep", str(folder), name, str(file))
+    one = child("plot", str(file), name, str(file.with_suffix(".png")))
+    file.unlink()
+    return {
+        "plot": name,
+        "rows": one["rows"],
+        "drawn_s": round(one["drawn_s"], 2),
+        "cpu_s": round(one["cpu_s"], 2),
+        "mb": round(one["mb"]),
+        "loading_mb": round(loaded["mb"]),
+    }
 
 
 def _drawing(drawn: list[dict[str, Any]]) -> list[Figure]:
