@@ -220,6 +220,18 @@ def _column(name: str, chunks: list[Any], runs: Sequence[Mapping[str, Any]]) -> 
     return _DTYPES[python].__from_arrow__(pa.chunked_array(chunks, plain))
 
 
+def unrolled(lists: pd.Series[Any]) -> tuple[Any, Any]:
+    """All items of a column of lists, one list after the other, and how many each row has, 0 for
+    none: two arrays."""
+    import pyarrow as pa
+
+    whole = pa.array(lists.to_numpy(), arrow_type(str(lists.name)))
+    return (
+        whole.flatten().to_numpy(zero_copy_only=False),
+        whole.value_lengths().fill_null(0).to_numpy(),
+    )
+
+
 def _items(values: list[Any] | None) -> tuple[Any, ...] | None:
     return None if values is None else tuple(values)
 

@@ -49,7 +49,22 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "trend": trend,
 }
 
+_MAIN = ("ttft_ns", "total_ns")
+_WAY = ("seq", "region", "ttfb_ns", "dns_ns", "tcp_ns", "tls_ns", "network_ms", "edge", "peer_ip")
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(PLOTS, _MAIN),
+    "timeline": (*_MAIN, *_WAY, "wakeup_late_ns", "late_ns"),
+    "phases": (*_MAIN, "dns_ns", "tcp_ns", "tls_ns", "send_ns", "ttfb_ns"),
+    "layers": (*_MAIN, "ttfb_ns", "ttfb_kernel_ns", "server_ms", "network_ms", "think_ms"),
+    "cadence": (*_MAIN, "token_offsets_ns", "token_coalesced"),
+    "routing": (*_MAIN, *_WAY),
+    "spillover": (*_MAIN, *_WAY),
+}
+"""What each plot reads, besides `bench.frame.KEYS`: all that a frame of many rows needs to have."""
+
 __all__ = [
+    "COLUMNS",
     "PLOTS",
     "cadence",
     "difference",

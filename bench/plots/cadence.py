@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.frame import unrolled
 from bench.plots import style
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
@@ -24,6 +25,9 @@ STRIP = 0.16
 
 DOTS = 700
 """So many gaps of each endpoint are drawn as dots: more would be a bar."""
+
+
+TOKENS = ("token_offsets_ns", "token_coalesced")
 
 
 @dataclass(frozen=True)
@@ -62,28 +66,28 @@ def cadence(
     _draw(ax, seen, found)
     lost = sum(map(seen.failures, seen.series))
     method = f"gaps of answered streams, filled mark p50, open p95 and p99; {lost} failed"
-    style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
+    drawn = f"{DOTS} gaps of each endpoint"
+    style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
     return figure
 
 
 def cadence_of(rows: pd.DataFrame, name: str) -> Cadence:
     """What the answered streams of one endpoint say; streams of one token say nothing."""
     own = rows[(~failed(rows) & (rows["endpoint"] == name)).to_numpy()]
-    gaps: list[Values] = []
-    rates: list[float] = []
-    tokens = together = 0
-    for offsets, flags in zip(own["token_offsets_ns"], own["token_coalesced"], strict=True):
-        if not isinstance(offsets, Sequence | np.ndarray) or len(offsets) < 2:
-            continue
-        ms = np.asarray(offsets, dtype=np.float64) / NS_PER_MS
-        between = np.diff(ms)
-        apart = between > 0 if flags is None else ~np.asarray(flags[1:], dtype=np.bool_)
-        gaps.append(between[apart])
-        tokens, together = tokens + len(apart), together + int((~apart).sum())
-        if ms[-1] > ms[0]:
-            rates.append(1000 * (len(ms) - 1) / float(ms[-1] - ms[0]))
-    known = np.concatenate(gaps) if gaps else np.array([])
-    return Cadence(known, together / tokens if tokens else 0.0, np.array(rates))
+    (offsets, sizes), (flags, told) = (unrolled(own[name]) for name in TOKENS)
+    several = sizes > 1
+    ms = offsets[np.repeat(several, sizes)] / NS_PER_MS
+    flags, sizes, told = flags[np.repeat(several, told)], sizes[several], told[several] > 0
+    joint = np.zeros(len(ms), dtype=np.bool_)
+    joint[np.repeat(told, sizes)] = flags
+    last = np.cumsum(sizes) - 1
+    inner = np.ones(len(ms), dtype=np.bool_)
+    inner[last - sizes + 1] = False
+    gaps = np.diff(ms, prepend=0.0)[inner]
+    apart = np.where(np.repeat(told, sizes)[inner], ~joint[inner], gaps > 0)
+    took = ms[last] - ms[last - sizes + 1]
+    together = float((~apart).mean()) if len(apart) else 0.0
+    return Cadence(gaps[apart], together, 1000 * (sizes - 1)[took > 0] / took[took > 0])
 
 
 def _nothing(seen: View, found: Mapping[str, Cadence]) -> str:

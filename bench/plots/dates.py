@@ -27,6 +27,18 @@ def moments(rows: pd.DataFrame) -> Values:
     return np.asarray(date2num(known.to_numpy()), dtype=np.float64)  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
 
 
+def ends(rows: pd.DataFrame) -> Values:
+    """The first and the last of `moments`."""
+    known = rows["started_at"]
+    return moments(pd.DataFrame({"started_at": [known.min(), known.max()]}))
+
+
+def timed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a time."""
+    has = rows["started_at"].notna().to_numpy()
+    return rows if has.all() else rows[has]
+
+
 def limits(times: Values) -> tuple[float, float]:
     """All of ``times`` and a little room on both sides."""
     pad = max(float(np.ptp(times)) * 0.01, 1e-6)

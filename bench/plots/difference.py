@@ -43,7 +43,8 @@ def difference(
     points = {d.endpoint: differences_ms(rounds, d.endpoint, GLOBAL) for d in found}
     _draw(ax, seen, found, points)
     method = "paired by round; bar: median with 95 % interval; arrows: rounds beyond the axis"
-    style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
+    drawn = f"{style.MOST_POINTS:,} rounds of each region"
+    style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
     return figure
 
 

@@ -41,7 +41,8 @@ def ecdf(
         return figure
     _draw(ax, seen, answered)
     method = "empirical distribution; a failure counts as never answered"
-    style.headline(ax, _finding(seen), seen.subtitle(method + _beyond(ax, seen)), seen.simulated)
+    subtitle = seen.subtitle(method + _beyond(ax, seen), style.CURVE)
+    style.headline(ax, _finding(seen), subtitle, seen.simulated)
     return figure
 
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from bench.plots import style
 from bench.plots.dates import moments
+from bench.stats.metrics import coded
 
 CLASSES = {
     "rate_limited": ("rate limited", "s", "ochre"),
@@ -26,11 +27,11 @@ OTHER = ("other failure", "*", "failed")
 
 def mark_failures(strip: Axes, rows: pd.DataFrame) -> None:
     """Each failure of ``rows`` at its time, near the strip's upper edge."""
-    times, outcomes = moments(rows), rows["outcome"].astype(str).to_numpy()
+    times, (codes, names) = moments(rows), coded(rows["outcome"])
     theme = style.on(strip)
     for outcome in _present(rows):
         _, marker, color = CLASSES.get(outcome, OTHER)
-        at = style.thin(times[outcomes == outcome])
+        at = style.thin(times[codes == names.index(outcome)])
         style.marks(
             strip,
             at,
@@ -57,4 +58,4 @@ def failure_handles(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
 
 
 def _present(rows: pd.DataFrame) -> Iterable[str]:
-    return sorted(set(rows["outcome"].astype(str)) - {"ok"})
+    return sorted(set(map(str, rows["outcome"].unique())) - {"ok"})

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, view
+from bench.plots.view import NOTHING, View, cut, view
 from bench.stats import Stratum
-from bench.stats.metrics import latency_ms
+from bench.stats.metrics import coded, latency_ms
 
 HOURS = 24
 
@@ -44,7 +44,7 @@ def hours(
     labels = [f"{hour:02}" for hour in range(HOURS)]
     heat_map(ax, list(found.values()), list(found), labels, "hour of the day (UTC)")
     _color_names(ax, seen)
-    days = seen.rows["started_at"].dt.date.nunique()
+    days = seen.rows["started_at"].dt.normalize().nunique()
     lost = sum(map(seen.failures, seen.series))
     method = (
         f"median {seen.label} of each hour, {'1 day' if days == 1 else f'{days} days'} together, "
@@ -55,12 +55,10 @@ def hours(
 
 
 def _cells(seen: View) -> dict[str, list[Cell]]:
-    hour = seen.rows["started_at"].dt.hour.to_numpy(dtype=np.float64, na_value=np.nan)
-    ms, who = latency_ms(seen.rows, seen.stratum.metric), seen.rows["endpoint"].astype(str)
-    return {
-        name: [cell(ms[(who == name).to_numpy() & (hour == at)]) for at in range(HOURS)]
-        for name in seen.series
-    }
+    hour = seen.rows["started_at"].dt.hour.fillna(-1).to_numpy(dtype=np.int16)
+    ms, (who, names) = latency_ms(seen.rows, seen.stratum.metric), coded(seen.rows["endpoint"])
+    own = {name: who == names.index(name) for name in seen.series}
+    return {name: [*map(cell, cut(ms[at], hour[at], HOURS))] for name, at in own.items()}
 
 
 def _nothing(seen: View, found: Mapping[str, Sequence[Cell]]) -> str | None:

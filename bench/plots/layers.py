@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.labels import name_points
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, view
-from bench.stats import Stratum, countable, quantile, stratify
-from bench.stats.metrics import failed, not_reused, plain_ms
+from bench.plots.view import NOTHING, View, countable_places, view
+from bench.stats import Stratum, quantile
+from bench.stats.metrics import bare, failed, not_reused, plain_ms
 from bench.stats.quantiles import Values
-from bench.stats.strata import runs_of
 
 Source = Literal["server", "path"]
 
@@ -70,26 +69,27 @@ def layers(
     _draw(ax, seen, found)
     lost = sum(map(seen.failures, seen.series))
     method = f"grey lines: equal {WORDS[found.source][2]}; large marks: medians; {lost} failed"
-    style.headline(ax, _finding(found), seen.subtitle(method), seen.simulated)
+    drawn = f"{style.MOST_POINTS:,} answers of each endpoint"
+    style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
     return figure
 
 
 def _told(df: pd.DataFrame) -> Stratum | None:
-    groups = stratify(countable(df), runs_of(df))
-    return next((s for s, rows in groups if rows["server_ms"].notna().any()), None)
+    told = bare(df)["server_ms"].notna().to_numpy()
+    return next((s for s, rows in countable_places(df).items() if told[rows].any()), None)
 
 
 def layers_of(seen: View) -> Layers:
     """Both parts of every answer, from the best source that the rows have."""
-    rows = seen.rows[(~failed(seen.rows) & ~not_reused(seen.rows)).to_numpy()]
+    rows, fit = seen.rows, (~failed(seen.rows) & ~not_reused(seen.rows)).to_numpy()
     server, network = plain_ms(rows, "server"), plain_ms(rows, "network")
-    told = bool(np.isfinite(server + network).any())
+    told = bool(np.isfinite(server + network)[fit].any())
     if not told:
         server = plain_ms(rows, "think")
         first_byte = rows["ttfb_kernel_ns"].fillna(rows["ttfb_ns"])
         network = first_byte.to_numpy(dtype=np.float64, na_value=np.nan) / 1e6 - server
     both = np.array([network, server])
-    known = np.isfinite(both).all(axis=0) & (both >= 0).all(axis=0)
+    known = fit & np.isfinite(both).all(axis=0) & (both >= 0).all(axis=0)
     parts = {name: both[:, known & (rows["endpoint"] == name).to_numpy()] for name in seen.series}
     return Layers("server" if told else "path", {k: v for k, v in parts.items() if v.shape[1]})
 

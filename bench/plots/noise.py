@@ -29,12 +29,13 @@ def noise_strip(strip: Axes, rows: pd.DataFrame) -> None:
     """Every lateness as a dot on a scale of its own; p95 in words."""
     late = {name: _ms(rows, name) for name in SOURCES}
     late = {name: ms for name, ms in late.items() if np.isfinite(ms).any()}
-    log = style.wants_log(list(late.values()))
-    scale_ms(strip, list(late.values()), log)
+    known = {name: style.finite(ms) for name, ms in late.items()}
+    log = style.wants_log(list(known.values()))
+    scale_ms(strip, list(known.values()), log)
     times = moments(rows)
     for name, ms in late.items():
         _dots(strip, name, times, ms)
-    words = ", ".join(_words(name, style.finite(ms)) for name, ms in late.items())
+    words = ", ".join(_words(name, ms) for name, ms in known.items())
     unit = "ms, log scale" if log else "ms"
     title(strip, f"this machine, late by ({unit}): {words}", style.on(strip).grey)
 

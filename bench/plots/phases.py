@@ -13,10 +13,19 @@ from matplotlib.figure import Figure
 
 from bench.plots import style
 from bench.plots.theme import Look, ThemeName
-from bench.plots.view import NOTHING, counts, looks, names_in, simulated, view, window
-from bench.stats import Stratum, countable, stratify
-from bench.stats.metrics import failed, not_reused, segments_ms
-from bench.stats.strata import runs_of
+from bench.plots.view import (
+    NOTHING,
+    by_endpoint,
+    countable_places,
+    counts,
+    looks,
+    narrow,
+    simulated,
+    view,
+    window,
+)
+from bench.stats import Stratum
+from bench.stats.metrics import MAIN_COLUMNS, bare, failed, not_reused, segments_ms
 from bench.units import format_ms
 
 SEGMENTS = {
@@ -45,7 +54,7 @@ def phases(
     their total, which medians of phases do not. Shown are ``stratum`` (default: the main one) and
     its siblings that differ only in the connection.
     """
-    seen = view(df, stratum, theme)
+    seen = view(narrow(df, MAIN_COLUMNS), stratum, theme)
     bars = typical(df, seen.stratum) if seen else []
     figure, ax = style.axes(ax, theme, height=2.2 + 0.5 * max(3, len(bars)))
     if seen is None or not bars:
@@ -65,16 +74,16 @@ Bar = tuple[str, str, str, "pd.Series[float]"]
 def typical(df: pd.DataFrame, stratum: Stratum) -> list[Bar]:
     """(endpoint, connection, counts in words, mean ms per segment) for each bar to draw."""
     bars: list[Bar] = []
-    for other, rows in stratify(countable(df), runs_of(df)):
+    for other, places in countable_places(df).items():
         if not _siblings(stratum, other):
             continue
-        answered = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
-        for name in names_in(answered) if len(answered) else []:
-            part = answered[(answered["endpoint"] == name).to_numpy()]
-            lost = int((failed(rows) & (rows["endpoint"] == name)).sum())
-            words = f"n = {len(part)}, {lost} failed"
-            bars.append((name, other.connection, words, _middle(segments_ms(part))))
-    order = [str(name) for name in df["endpoint"].cat.categories]
+        for name, at in by_endpoint(df, places).items():
+            rows = bare(df).take(at)  # of one endpoint, since all of them may not fit in memory
+            part = rows[(~failed(rows) & ~not_reused(rows)).to_numpy()]
+            words = f"n = {len(part)}, {int(failed(rows).sum())} failed"
+            if len(part):
+                bars.append((name, other.connection, words, _middle(segments_ms(part))))
+    order = [str(name) for name in bare(df)["endpoint"].cat.categories]
     return sorted(bars, key=lambda bar: (order.index(bar[0]), bar[1] != "cold"))
 
 

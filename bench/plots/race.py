@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,9 @@ from bench.plots import style
 from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view, window
 from bench.stats import Stratum
+from bench.stats.metrics import coded
 from bench.stats.pairs import table
-from bench.stats.race import RaceRules, replay
+from bench.stats.race import RaceRules, replay_rounds
 from bench.stats.race_scores import FEWEST, Margin
 from bench.stats.race_verdict import Elimination, RaceVerdict, Reason, Standing
 
@@ -73,7 +75,8 @@ def race(
         figure, ax = style.axes(ax, theme)
         style.sentence(ax, NOTHING)
         return figure
-    verdict = verdict or replay(seen.rows, rules)
+    rounds = table(seen.rows, seen.stratum)
+    verdict = verdict or replay_rounds(rounds, rules)
     figure, ax = style.axes(ax, theme, height=1.9 + 1.05 * max(2, len(verdict.failures)))
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
         style.sentence(ax, f"All {len(seen.rows)} requests failed: nobody can win this race.")
@@ -83,7 +86,7 @@ def race(
         return figure
     shown = _arrange(seen, verdict, rules)
     _draw(ax, shown)
-    style.headline(ax, _finding(shown), _subtitle(shown), seen.simulated)
+    style.headline(ax, _finding(shown), _subtitle(shown, rounds.index), seen.simulated)
     return figure
 
 
@@ -345,16 +348,22 @@ def _too_early(verdict: RaceVerdict) -> str:
     return "; ".join([f"{first} round {FEWEST} on", *gone]) + "."
 
 
-def _subtitle(shown: _Race) -> str:
+def _rows_in(seen: View, rounds: Any) -> pd.DataFrame:
+    """The rows of these rounds, of which there are few."""
+    runs, (codes, names) = set(rounds.unique(0)), coded(seen.rows["run_id"])
+    rows = seen.rows[np.array([*(name in runs for name in names), "" in runs])[codes]]
+    keys = [rows["run_id"].astype("string").fillna(""), rows["round"]]
+    kept: pd.DataFrame = rows[pd.MultiIndex.from_arrays(keys).isin(rounds)]
+    return kept
+
+
+def _subtitle(shown: _Race, rounds: Any) -> str:
     verdict, seen = shown.verdict, shown.seen
-    index = table(seen.rows, seen.stratum).index[: verdict.rounds]
-    rows = pd.MultiIndex.from_arrays(
-        [seen.rows["run_id"].astype("string").fillna(""), seen.rows["round"]]
-    )
+    raced = _rows_in(seen, rounds[: verdict.rounds])
     sizes = [rate.n for rate in verdict.failures.values()]
     low, high = min(sizes), max(sizes)
     n = f"n = {low}" if low == high else f"n = {low} to {high}"
-    text = f"{n} per endpoint, {verdict.requests} in all · {window(seen.rows[rows.isin(index)])}"
+    text = f"{n} per endpoint, {verdict.requests} in all · {window(raced)}"
     text += f" · {seen.stratum} · paired by round; line and area: difference to the leader,"
     return f"{text} 95 % interval, pale after the last request{_changes(verdict)}"
 

@@ -44,7 +44,7 @@ def ridgeline(
     log = style.wants_log(list(seen.series.values()))
     _draw(ax, seen, answered, log)
     method = "Gaussian kernel, equal areas; filled mark p50, open mark p95"
-    style.headline(ax, _finding(seen), seen.subtitle(method), seen.simulated)
+    style.headline(ax, _finding(seen), seen.subtitle(method, style.CURVE), seen.simulated)
     return figure
 
 

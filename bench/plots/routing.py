@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from bench.model import GLOBAL
 from bench.plots import style
+from bench.plots.sparse import largest, sparse
 from bench.plots.theme import Look, ThemeName, themed
 from bench.plots.view import looks, simulated, window
 from bench.stats import METRICS, Stratum, quantile
@@ -46,6 +47,8 @@ def routing(
     there, so the coloured areas add up to global exactly. What cannot be told is not decomposed:
     then global stands beside the regions' own distributions.
     """
+    few = sparse(df, largest(df))
+    df = few.df
     answer = answer or route(df, stratum=stratum)
     found = travel(df, answer.stratum)
     figure, ax = style.axes(
@@ -59,7 +62,8 @@ def routing(
         _decomposed(ax, df, found, answer, theme)
     else:
         _side_by_side(ax, df, found, theme)
-    style.headline(ax, finding_of(answer), _subtitle(found, answer), simulated(df))
+    subtitle = _subtitle(found, answer) + few.told
+    style.headline(ax, finding_of(answer), subtitle, simulated(df))
     return figure
 
 

@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.plots import style
-from bench.plots.dates import SECONDS, STEPS, date_axis, limits, moments, name_time
+from bench.plots.dates import SECONDS, STEPS, date_axis, ends, limits, moments, name_time, timed
 from bench.plots.strips import metric_label, side_label, strips, title
 from bench.plots.theme import ThemeName
 from bench.plots.timeline import FEWEST, no_data
-from bench.plots.view import NOTHING, View, view
+from bench.plots.view import NOTHING, View, cut, view
 from bench.stats import Stratum
 from bench.stats.metrics import latency_ms
 from bench.stats.quantiles import Values
@@ -78,26 +78,24 @@ def smoke(
 
 def bin_seconds(seen: View) -> int:
     """The shortest round length that keeps bins few and, for the usual endpoint, full."""
-    times = moments(seen.rows)
     usual = float(np.median([len(ms) for ms in seen.series.values()]))
     most = max(1.0, min(MOST_BINS, usual / PER_BIN))
-    span = float(np.ptp(times)) * SECONDS
+    span = float(np.ptp(ends(seen.rows))) * SECONDS
     return next((one for one in STEPS if span / one <= most), STEPS[-1])
 
 
 def bins_of(seen: View, name: str, seconds: int) -> Bins:
     """One endpoint's bins; all endpoints have the same edges, at round times."""
-    everything = moments(seen.rows)
     width = seconds / SECONDS
-    first = np.floor(everything.min() / width)
-    count = int(np.floor(everything.max() / width) - first) + 1
-    rows = seen.rows[(seen.rows["endpoint"] == name).to_numpy()].dropna(subset=["started_at"])
+    first, last = np.floor(ends(seen.rows) / width)
+    count = int(last - first) + 1
+    rows = timed(seen.rows[(seen.rows["endpoint"] == name).to_numpy()])
     ms = latency_ms(rows, seen.stratum.metric)
     place = np.clip((moments(rows) / width - first).astype(np.int64), 0, count - 1)
     known = ~np.isnan(ms)
     return Bins(
         (first + np.arange(count + 1)) * width,
-        np.array([_levels(ms[place == i]) for i in range(count)]).T,
+        np.array([*map(_levels, cut(ms, place, count))]).T,
         np.bincount(place[known], minlength=count),
         np.bincount(place[np.isinf(ms)], minlength=count),
     )

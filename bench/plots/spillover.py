@@ -15,6 +15,7 @@ from bench.model import GLOBAL
 from bench.plots import style
 from bench.plots.dates import date_axis, limits, moments, name_time
 from bench.plots.routing import FIRST_BYTE, NETWORK, share_looks, times_of
+from bench.plots.sparse import largest, sparse
 from bench.plots.theme import Look, ThemeName
 from bench.plots.view import simulated, window
 from bench.stats import Stratum, quantile
@@ -41,6 +42,8 @@ def spillover(
     before. Grey bands are bursts: stretches in which one region served far more than otherwise, and
     more than any order by chance would show.
     """
+    few = sparse(df, largest(df))
+    df = few.df
     answer = answer or route(df, stratum=stratum)
     moved, found = find(df, answer), travel(df, answer.stratum)
     figure, ax = style.axes(ax, theme, height=6.0)
@@ -52,7 +55,7 @@ def spillover(
         return figure
     ax.set_axis_off()
     _draw(ax, df, found, answer, moved, theme)
-    subtitle = _subtitle(found, answer, moved)
+    subtitle = _subtitle(found, answer, moved) + few.told
     style.headline(ax, finding_of(moved), subtitle, simulated(df))
     return figure
 

@@ -26,11 +26,12 @@ from matplotlib.transforms import ScaledTranslation
 from bench.plots.picture import Picture
 from bench.plots.theme import THEMES, Theme, ThemeName, themed
 from bench.stats import quantile
-from bench.stats.quantiles import Values
+from bench.stats.quantiles import Values, in_order
 from bench.units import format_ms
 
 TITLE, TEXT, SMALL, TINY = 13.5, 11.0, 9.5, 8.0
 MOST_POINTS = 2000
+CURVE = f"{MOST_POINTS:,} answers of each curve, the extremes among them"
 LOG_RATIO = 5
 STRIP = 0.07
 """The share of the width that belongs to failures, at the right edge."""
@@ -239,7 +240,7 @@ def _ratio(values: Values) -> float:
 
 def finite(values: Values) -> Values:
     """The values that are numbers, sorted."""
-    return np.sort(values[np.isfinite(values)])
+    return in_order(values[np.isfinite(values)])
 
 
 def thin(values: Values, most: int = MOST_POINTS) -> Values:

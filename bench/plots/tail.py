@@ -46,7 +46,7 @@ def tail(
         return figure
     _draw(ax, seen, answered)
     method = "complementary distribution; a failure counts as never answered"
-    style.headline(ax, _finding(seen), seen.subtitle(method), seen.simulated)
+    style.headline(ax, _finding(seen), seen.subtitle(method, style.CURVE), seen.simulated)
     return figure
 
 

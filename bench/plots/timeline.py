@@ -9,20 +9,21 @@ from matplotlib.figure import Figure
 
 from bench.model import GLOBAL
 from bench.plots import style
-from bench.plots.dates import date_axis, limits, moments, name_time
+from bench.plots.dates import date_axis, ends, limits, moments, name_time, timed
 from bench.plots.failures import failure_handles, mark_failures
 from bench.plots.noise import noise_strip, noisy
 from bench.plots.routing import share_looks
+from bench.plots.sparse import sparse
 from bench.plots.strips import metric_label, scale_ms, side_label, strips, title
 from bench.plots.theme import Look, ThemeName
-from bench.plots.view import NOTHING, View, view
+from bench.plots.view import NOTHING, View, cut, view
 from bench.stats import Stratum, quantile
 from bench.stats.metrics import latency_ms
 from bench.stats.pairs import table
 from bench.stats.quantiles import Values
 from bench.stats.routing import Routing, route
 from bench.stats.spillover import Burst, spillover
-from bench.stats.unsteady import drift
+from bench.stats.unsteady import drift, row_medians
 
 BINS = 24
 PER_BIN = 12
@@ -57,9 +58,11 @@ def timeline(
     made = _strips(ax, seen)
     for name in seen.series:
         _strip(made[name], seen, name)
-    bursts = _bursts(made, df, seen, answer, theme)
+    few = sparse(df, len(seen.rows))
+    bursts = _bursts(made, few.df, seen, answer, theme)
     method = "line: median, band: p10 to p90" + ("; shaded: a region took over" if bursts else "")
-    style.headline(ax, _finding(seen), seen.subtitle(method), seen.simulated)
+    drawn = f"{style.MOST_POINTS:,} answers of each endpoint, shades from {few.words}"
+    style.headline(ax, _finding(seen), seen.subtitle(method, drawn), seen.simulated)
     if handles := failure_handles(ax, seen.rows):
         style.legend(ax, columns=5, handles=handles)
     return figure
@@ -69,12 +72,12 @@ def _strips(ax: Axes, seen: View) -> dict[str, Axes]:
     """A strip per endpoint, with the same scales, and the harness' below."""
     log = style.wants_log(list(seen.series.values()))
     made = strips(ax, [*seen.series, *([HARNESS] if noisy(seen.rows) else [])])
-    span = limits(moments(seen.rows))
+    span = limits(ends(seen.rows))
     for name, strip in made.items():
         strip.set_xlim(*span)
         date_axis(strip)
         if name == HARNESS:
-            noise_strip(strip, seen.rows.dropna(subset=["started_at"]))
+            noise_strip(strip, timed(seen.rows))
         else:
             scale_ms(strip, list(seen.series.values()), log)
     name_time(strip)
@@ -84,7 +87,7 @@ def _strips(ax: Axes, seen: View) -> dict[str, Axes]:
 
 def _strip(strip: Axes, seen: View, name: str) -> None:
     kind = seen.looks[name]
-    rows = seen.rows[(seen.rows["endpoint"] == name).to_numpy()].dropna(subset=["started_at"])
+    rows = timed(seen.rows[(seen.rows["endpoint"] == name).to_numpy()])
     times, ms = moments(rows), latency_ms(rows, seen.stratum.metric)
     answered = np.isfinite(ms)
     few = slice(None, None, max(1, -(-int(answered.sum()) // style.MOST_POINTS)))
@@ -108,14 +111,15 @@ def _bands(strip: Axes, kind: Look, times: Values, ms: Values) -> None:
     left, right = strip.get_xlim()
     edges = np.linspace(left, right, min(BINS, max(1, len(times) // PER_BIN)) + 1)
     bins = np.clip(np.digitize(times, edges) - 1, 0, len(edges) - 2)
-    found = np.array([_band(ms[bins == i]) for i in range(len(edges) - 1)]).T
+    parts = cut(ms, bins, len(edges) - 1)
+    found = np.array([*map(_band, parts)]).T
     middles = (edges[:-1] + edges[1:]) / 2
     strip.fill_between(middles, found[0], found[2], color=kind.color, alpha=0.2, linewidth=0)
     strip.plot(
         middles, found[1], color=kind.color, linewidth=kind.width, path_effects=style.halo(strip)
     )
-    for i in range(len(edges) - 1):
-        if not (bins == i).any():
+    for i, part in enumerate(parts):
+        if not len(part):
             no_data(strip, edges[i], edges[i + 1])
 
 
@@ -171,9 +175,11 @@ def _finding(seen: View) -> str:
     lost = sum(map(seen.failures, seen.series))
     total = sum(map(len, seen.series.values()))
     failed = f"{lost} of {total} requests failed" if lost else f"All {total} requests were answered"
-    rounds = table(seen.rows, seen.stratum).replace(np.inf, np.nan).median(axis=1).dropna()
-    change = drift(rounds.to_numpy(dtype=np.float64))
-    if rounds.empty:
+    ms = table(seen.rows, seen.stratum).to_numpy(dtype=np.float64)
+    rounds = row_medians(np.where(np.isinf(ms), np.nan, ms))
+    rounds = rounds[~np.isnan(rounds)]
+    change = drift(rounds)
+    if not len(rounds):
         return failed
     if change is None:
         return f"{failed}; no drift to speak of"

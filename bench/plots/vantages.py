@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, names_in, view
-from bench.stats import Stratum, countable, latency_ms, stratify
-from bench.stats.strata import runs_of
+from bench.plots.view import NOTHING, View, countable_places, names_in, view
+from bench.stats import Stratum, latency_ms
+from bench.stats.metrics import bare, coded
 
 NONE = Cell(None, 0, 0)
 """Not asked from there."""
@@ -62,21 +62,21 @@ def vantages(
 def _cells(df: pd.DataFrame, seen: View) -> dict[str, dict[str, Cell]]:
     """Vantage → endpoint → its cell, of the rows that did the work of ``seen``, wherever."""
     work = replace(seen.stratum, vantage=None)
-    groups = stratify(countable(df), runs_of(df), by_vantage=True)
     return {
-        str(place.vantage): {name: _cell(rows, place, name) for name in names_in(rows)}
-        for place, rows in groups
+        str(place.vantage): _row(bare(df).take(rows), place)
+        for place, rows in countable_places(df, by_vantage=True).items()
         if replace(place, vantage=None) == work
     }
 
 
-def _cell(rows: pd.DataFrame, place: Stratum, name: str) -> Cell:
-    return cell(latency_ms(rows[(rows["endpoint"] == name).to_numpy()], place.metric))
+def _row(rows: pd.DataFrame, place: Stratum) -> dict[str, Cell]:
+    ms, (who, names) = latency_ms(rows, place.metric), coded(rows["endpoint"])
+    return {name: cell(ms[who == names.index(name)]) for name in names_in(rows)}
 
 
 def _names(df: pd.DataFrame, found: Mapping[str, Mapping[str, Cell]]) -> list[str]:
     present = {name for row in found.values() for name in row}
-    return [str(name) for name in df["endpoint"].cat.categories if str(name) in present]
+    return [str(name) for name in bare(df)["endpoint"].cat.categories if str(name) in present]
 
 
 def _known(row: Sequence[Cell]) -> dict[int, float]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from bench.frame import KEYS
 from bench.model import GLOBAL
 from bench.plots.theme import Look, Theme, ThemeName, themed
-from bench.stats import METRICS, Stratum, countable, latency_ms, stratify
+from bench.stats import METRICS, Stratum, latency_ms
+from bench.stats.metrics import bare, coded
+from bench.stats.metrics import counts as counts_of
 from bench.stats.quantiles import Values
-from bench.stats.strata import runs_of
+from bench.stats.strata import placed, runs_of, vantages_in
+
+MANY = 200_000
+"""From more countable rows of a stratum than this, a figure says of how many points it is drawn.
+What it states in numbers is of all rows."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One stratum of a frame. ``series`` are ms with +inf for failures, in endpoint order."""
+    """One stratum of a frame. ``series`` are ms with +inf for failures, in endpoint order, each in
+    order of size."""
 
     stratum: Stratum
     rows: pd.DataFrame
@@ -31,9 +40,10 @@ class View:
         """The axis label of the main metric, with its unit."""
         return METRICS[self.stratum.metric].label
 
-    def subtitle(self, method: str) -> str:
-        """n, window, stratum and method."""
-        return f"{counts(self.rows)} · {window(self.rows)} · {self.stratum} · {method}"
+    def subtitle(self, method: str, drawn: str = "") -> str:
+        """n, window, stratum and method; where the rows are `MANY`, what is ``drawn`` of them."""
+        told = f"{counts(self.rows)} · {window(self.rows)} · {self.stratum} · {method}"
+        return told + (f" · drawn from {drawn}" if drawn and len(self.rows) > MANY else "")
 
     def failures(self, name: str) -> int:
         """How many requests of an endpoint failed."""
@@ -44,16 +54,43 @@ def view(
     df: pd.DataFrame, stratum: Stratum | None = None, theme: ThemeName = "light"
 ) -> View | None:
     """The given stratum, or the first in which two endpoints were measured; None: no rows."""
-    groups = dict(stratify(countable(df), runs_of(df)))
-    both = (s for s, rows in groups.items() if rows["endpoint"].nunique() > 1)
+    groups = countable_places(df)
+    who, names = coded(bare(df)["endpoint"])
+    both = (s for s, at in groups.items() if np.ptp(who[at]))
     chosen = stratum or next(both, None) or next(iter(groups), None)
     if chosen is None or chosen not in groups:
         return None
-    rows = groups[chosen]
-    ms = latency_ms(rows, chosen.metric)
-    series = {name: ms[(rows["endpoint"] == name).to_numpy()] for name in names_in(rows)}
-    known = {name: values[~np.isnan(values)] for name, values in series.items()}
-    return View(chosen, rows, known, looks(df, theme), simulated(df), themed(theme))
+    rows = bare(df).take(groups[chosen])
+    ms, who = latency_ms(rows, chosen.metric), who[groups[chosen]]
+    own = {name: ms[who == names.index(name)] for name in names_in(rows)}
+    series = {name: np.sort(values[~np.isnan(values)]) for name, values in own.items()}
+    return View(chosen, rows, series, looks(df, theme), simulated(df), themed(theme))
+
+
+def countable_places(
+    df: pd.DataFrame, by_vantage: bool | None = None
+) -> dict[Stratum, npt.NDArray[np.intp]]:
+    """Which rows that say something of an endpoint are of which stratum, as
+    `bench.stats.stratify` cuts them."""
+    runs, df = runs_of(df), bare(df)
+    kept = counts_of(df)
+    if by_vantage is None:
+        by_vantage = len(vantages_in(df[["vantage"]][kept], runs)) > 1
+    return placed(df, runs, kept, by_vantage=by_vantage)
+
+
+def by_endpoint(df: pd.DataFrame, places: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.intp]]:
+    """Each endpoint in the frame's order → those of the ``places`` that are its."""
+    who, names = coded(bare(df)["endpoint"])
+    found = {name: places[who[places] == at] for at, name in enumerate(names)}
+    return {name: own for name, own in found.items() if len(own)}
+
+
+def narrow(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The frame with `bench.frame.KEYS` and these columns alone, so that a view takes no more."""
+    few = bare(df)[[name for name in df.columns if name in (*KEYS, *columns)]]
+    few.attrs = df.attrs
+    return few
 
 
 def names_in(rows: pd.DataFrame) -> list[str]:
@@ -64,7 +101,7 @@ def names_in(rows: pd.DataFrame) -> list[str]:
 
 def looks(df: pd.DataFrame, theme: ThemeName) -> dict[str, Look]:
     """One look per endpoint of the frame, measured or not, so that all figures agree."""
-    regions = [str(name) for name in df["endpoint"].cat.categories if name != GLOBAL]
+    regions = [str(name) for name in bare(df)["endpoint"].cat.categories if name != GLOBAL]
     found = {name: themed(theme).look(place, False) for place, name in enumerate(regions)}
     return {GLOBAL: themed(theme).look(0, True), **found}
 
@@ -82,6 +119,14 @@ def counts(rows: pd.DataFrame) -> str:
         return "n = 0"
     low, high = int(sizes.min()), int(sizes.max())
     return f"n = {low} per endpoint" if low == high else f"n = {low} to {high} per endpoint"
+
+
+def cut(values: Values, places: npt.NDArray[np.integer], count: int) -> list[Values]:
+    """``values`` by their place, 0 to ``count`` − 1, each part in order; what has another place is
+    in none."""
+    small = np.where((places < 0) | (places >= count), count, places).astype(np.int16)
+    ends = np.cumsum(np.bincount(small, minlength=count + 1))
+    return np.split(values[np.argsort(small, kind="stable")], ends)[:count]
 
 
 def window(rows: pd.DataFrame) -> str:

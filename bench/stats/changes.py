@@ -1,7 +1,8 @@
 """Where a series took another level: a slow second line, for pictures. Never a gate.
 
 Source: R. Killick, P. Fearnhead and I. A. Eckley, Optimal Detection of Changepoints With a Linear
-Computational Cost, JASA 107 (2012), as in the library ruptures, which the extra ``history`` brings.
+Computational Cost, JASA 107 (2012), as in the library ruptures, which the extra ``history`` brings;
+its linear kernel is the squared error, in C.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def change_points(levels: Values) -> list[int]:
         return []
     steps = np.abs(np.diff(levels))
     sigma = max(float(np.median(steps)) / (0.6745 * math.sqrt(2)), _QUIET)
-    search = import_module("ruptures").Pelt(model="l2", min_size=SHORTEST, jump=1)
+    search = import_module("ruptures").KernelCPD(kernel="linear", min_size=SHORTEST)
     ends = search.fit(levels.reshape(-1, 1)).predict(
         pen=_PENALTY * sigma**2 * math.log(len(levels))
     )

@@ -79,6 +79,7 @@ def bare(df: pd.DataFrame) -> pd.DataFrame:
 
 def counts(df: pd.DataFrame) -> Flags:
     """Which rows `countable` keeps, shape (rows,)."""
+    df = bare(df)
     unfit = _named(df["outcome"], lambda name: name in NOBODYS_FAULT, unnamed=True)
     return np.asarray(~_warmup(df) & ~unfit & df["endpoint"].notna().to_numpy())
 

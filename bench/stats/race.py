@@ -241,7 +241,11 @@ def replay(df: pd.DataFrame, rules: RaceRules | None = None) -> RaceVerdict:
         raise ValueError(f"a race is run in one stratum, not in {len(strata)}")
     if not strata:
         raise NotEnoughData("There is no measured request to race with.")
-    rounds = table(strata[0][1], strata[0][0])
+    return replay_rounds(table(strata[0][1], strata[0][0]), rules)
+
+
+def replay_rounds(rounds: pd.DataFrame, rules: RaceRules | None = None) -> RaceVerdict:
+    """As `replay`, of rounds × endpoints as `bench.stats.pairs.table` has them."""
     race = Race([str(name) for name in rounds.columns], rules)
     for values in rounds.to_numpy(dtype=np.float64):
         if race.decided:

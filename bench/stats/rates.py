@@ -32,6 +32,7 @@ class Rate:
     high: float | None
 
 
+@lru_cache(maxsize=4096)
 def rate(failed: int, n: int) -> Rate:
     """The share of failures with Wilson's 95 % interval.
 

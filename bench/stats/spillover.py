@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bench.stats import encode
+from bench.stats.metrics import bare
 from bench.stats.quantiles import Values
 from bench.stats.routing import Routing, posterior
 
@@ -127,7 +128,7 @@ def spillover(df: pd.DataFrame, routing: Routing, *, seed: int = 0) -> Spillover
     if len(chances) < FEWEST:
         reason = f"{len(chances)} answers of the global endpoint are too few (at least {FEWEST})"
         return Spillover(False, reason, n=len(chances))
-    rows = df.loc[chances.index, ["round", "started_at"]]
+    rows = bare(df).loc[chances.index, ["round", "started_at"]]
     p = chances.to_numpy(dtype=np.float64)
     home = int(np.argmax(p.mean(axis=0)))
     left = 1 - p[:, home]

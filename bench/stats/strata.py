@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -78,15 +78,25 @@ def stratify(
     several vantages are never in one stratum; ``by_vantage`` says whether strata name theirs, by
     default where there are several.
     """
-    runs = runs_of(df) if runs is None else runs
-    df = bare(df)
+    runs, df = runs_of(df) if runs is None else runs, bare(df)
+    found = placed(df, runs, only, by_vantage=by_vantage)
+    return [(stratum, df.take(rows)) for stratum, rows in found.items()]
+
+
+def placed(
+    df: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]],
+    only: Flags | None = None,
+    *,
+    by_vantage: bool | None = None,
+) -> dict[Stratum, npt.NDArray[np.intp]]:
+    """Which rows `stratify` puts into each stratum, in its order, without taking any."""
     apart = len(vantages_in(df, runs)) > 1 if by_vantage is None else by_vantage
     codes, found = _keys(df, runs, _KEYS if apart else _KEYS[:-1])
     if only is not None:
         codes[~only] = -1
     meant = {stratum: np.flatnonzero(codes == code) for code, stratum in found.items()}
-    groups = [(stratum, df.take(rows)) for stratum, rows in meant.items() if len(rows)]
-    return sorted(groups, key=lambda pair: order(pair[0]))
+    return {one: meant[one] for one in sorted(meant, key=order) if len(meant[one])}
 
 
 def _keys(
@@ -123,11 +133,13 @@ def _texts(names: pd.Series[Any]) -> Part:
 
 def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     """The model each row asked for. A failed row does not name one: its run does."""
-    of_run, of_arm, named = _texts(df["run_id"]), _texts(df["arm"]), _answered(df)
-    named |= {key: model for run in runs for key, model in _named(run).items()}
+    of_run, of_arm = _texts(df["run_id"]), _texts(df["arm"])
     keys = of_run[0] * np.int32(len(of_arm[1])) + of_arm[0]
+    pairs = [(run, arm) for run in of_run[1] for arm in of_arm[1]]
+    named = {pairs[key]: model for key, model in _answered(df, keys)}
+    named |= {key: model for run in runs for key, model in _named(run).items()}
     models = ["", *dict.fromkeys(named.values())]
-    asked = [named.get((run, arm), "") for run in of_run[1] for arm in of_arm[1]]
+    asked = [named.get(pair, "") for pair in pairs]
     codes = np.array([models.index(model) for model in asked], np.int32)[keys]
     asking, kinds = coded(df["kind"])
     asks = np.array([*(kind in ASKING for kind in kinds), False])[asking]
@@ -135,12 +147,13 @@ def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     return codes, models
 
 
-def _answered(df: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Run and arm → the model of its first answer."""
-    names = ["run_id", "arm", "model"]
-    first = df[names][df["model"].notna()].drop_duplicates(["run_id", "arm"])
-    runs, arms, models = (first[name].astype("string").fillna("") for name in names)
-    return dict(zip(zip(runs, arms, strict=True), models, strict=True))
+def _answered(df: pd.DataFrame, keys: Codes) -> Iterator[tuple[int, str]]:
+    """Each key of rows, and the model of its first answer."""
+    codes, models = coded(df["model"])
+    first = np.full(int(keys.max(initial=-1)) + 1, -1)
+    answered = np.flatnonzero(codes >= 0)[::-1]
+    first[keys[answered]] = answered  # the last one written is the first row
+    return ((int(key), models[codes[first[key]]]) for key in np.flatnonzero(first >= 0))
 
 
 def _named(run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
@@ -158,7 +171,7 @@ def _stratum(
 def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Where the rows, and runs without any, were measured from; sorted."""
     named = (str(run["vantage"]) for run in runs if run.get("vantage"))
-    seen = pd.Series(df["vantage"].unique()).dropna()
+    seen = pd.Series(bare(df)["vantage"].unique()).dropna()
     return tuple(sorted({*map(str, seen), *named}))
 
 

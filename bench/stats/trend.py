@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.stats.batches import batch_of
-from bench.stats.metrics import failed, latency_ms
+from bench.stats.metrics import coded, failed, latency_ms
 from bench.stats.quantiles import Estimate, estimate
 from bench.stats.rates import Rate, rate
 from bench.stats.strata import Stratum, runs_of
+
+Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +34,32 @@ def trend(df: pd.DataFrame, rows: pd.DataFrame, stratum: Stratum) -> list[Point]
 
     ``df`` is the frame they are from: its runs say which of them are one batch.
     """
-    named = {str(run.get("run_id")): batch_of(run) for run in runs_of(df)}
-    batches = rows["run_id"].astype(str).map(lambda run_id: named.get(run_id, run_id))
-    timed = rows[rows["started_at"].notna().to_numpy()]
-    endpoints = timed["endpoint"].astype(str)
-    groups = timed.groupby([batches[timed.index], endpoints], sort=False)
-    found = [_point(str(b), str(e), part, stratum.metric) for (b, e), part in groups]
+    ms, lost = latency_ms(rows, stratum.metric), failed(rows).to_numpy()
+    parts = _parts(df, rows)
+    found = [
+        Point(
+            *(batch, rows["started_at"].iloc[at].min(), endpoint),
+            *(estimate(known, 0.5), estimate(known, 0.9)),
+            rate(int(lost[at].sum()), len(at)),
+        )
+        for (batch, endpoint), at in parts.items()
+        for known in [np.sort(ms[at][~np.isnan(ms[at])])]
+    ]
     return sorted(found, key=lambda point: (point.at, point.endpoint))
 
 
-def _point(batch: str, endpoint: str, rows: pd.DataFrame, metric: str) -> Point:
-    values = latency_ms(rows, metric)
-    known = values[~np.isnan(values)]
-    return Point(
-        batch,
-        rows["started_at"].min(),
-        endpoint,
-        estimate(known, 0.5),
-        estimate(known, 0.9),
-        rate(int(failed(rows).sum()), len(rows)),
-    )
+def _parts(df: pd.DataFrame, rows: pd.DataFrame) -> dict[tuple[str, str], Places]:
+    """Batch and endpoint → which rows with a time are theirs, in the order in which they appear."""
+    named = {str(run.get("run_id")): batch_of(run) for run in runs_of(df)}
+    (runs, ids), (who, endpoints) = coded(rows["run_id"]), coded(rows["endpoint"])
+    batches = [named.get(one, one) for one in (*ids, "nan")]
+    known = list(dict.fromkeys(batches))
+    keys = np.array([*map(known.index, batches)])[runs] * len(endpoints) + who
+    timed = np.flatnonzero(rows["started_at"].notna().to_numpy())
+    timed = timed[np.argsort(keys[timed], kind="stable")]
+    there, first = np.unique(keys[timed], return_index=True)
+    parts = zip(there, np.split(timed, first[1:]), strict=True) if len(there) else ()
+    return {
+        (known[key // len(endpoints)], endpoints[key % len(endpoints)]): at
+        for key, at in sorted(parts, key=lambda part: int(part[1][0]))
+    }

@@ -34,7 +34,7 @@ def drift_seen(facts: Facts) -> list[Caution]:
 def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
     ms = table(part, stratum).replace(np.inf, np.nan).to_numpy(dtype=np.float64)
     # Each beside its own median: where endpoints were asked one after the other, they differ
-    rounds = _row_medians(ms / _row_medians(ms.T))
+    rounds = row_medians(ms / row_medians(ms.T))
     change = drift(rounds[~np.isnan(rounds)])
     if change is None:
         return None
@@ -43,7 +43,7 @@ def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
     return Caution("drift", text, advice)
 
 
-def _row_medians(ms: Values) -> Values:
+def row_medians(ms: Values) -> Values:
     """Of each row's numbers, shape (rows,); NaN where it has none."""
     if not ms.size:
         return np.full(len(ms), np.nan)

@@ -7,11 +7,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 COLUMNS = ("ttft_ns", "total_ns")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-DRAWN = ("ttft_ns", "total_ns", "region", "min_rtt_ns", "ttfb_ns", "wakeup_late_ns")
 
 SQL = """
 WITH rows AS (
@@ -134,24 +134,35 @@ def _ranked(pl: Any, q: float) -> Any:
     return ordered.get(lower) / 2 + ordered.get(upper) / 2
 
 
-def keep(folder: str, file: str) -> dict[str, Any]:
-    """The frame that plots are drawn of."""
-    import bench
+def highest_mb() -> float:
+    """What this process had in memory at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-    bench.load(folder, DRAWN).to_pickle(file)
+
+def keep(folder: str, name: str, file: str) -> dict[str, Any]:
+    """The frame that has what the plot reads: loaded in a process of its own."""
+    import bench
+    from bench.plots import COLUMNS
+
+    bench.load(folder, COLUMNS[name]).to_pickle(file)
     return {}
 
 
-def plot(file: str, name: str) -> dict[str, Any]:
-    """One plot of it, as a picture."""
+def plot(file: str, name: str, picture: str) -> dict[str, Any]:
+    """One plot of such a frame, from the frame to the written file.
+
+    Matplotlib is asked for a small picture before: what it does once a process is not the plot's.
+    """
     import pandas as pd
 
     from bench.plots import PLOTS, to_png
 
     df = pd.read_pickle(file)  # noqa: S301 - written a moment ago by `keep`
-    began = time.process_time()
-    to_png(PLOTS[name](df))
-    return {"name": name, "cpu_s": time.process_time() - began}
+    to_png(PLOTS["ecdf"](df[:100]))
+    began, cpu = time.monotonic(), time.process_time()
+    Path(picture).write_bytes(to_png(PLOTS[name](df)))
+    spent = {"drawn_s": time.monotonic() - began, "cpu_s": time.process_time() - cpu}
+    return {"name": name, "rows": len(df)} | spent
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -167,6 +178,6 @@ if __name__ == "__main__":
     told = PARTS[sys.argv[1]](*sys.argv[2:])
     spent = {
         "cpu_s": time.process_time(),
-        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "mb": highest_mb(),
     }
     print(json.dumps(spent | told))
