@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, countable_places, names_in, view
+from bench.plots.view import NOTHING, View, countable_places, names_in, view, window
 from bench.stats import Stratum, latency_ms
 from bench.stats.metrics import bare, coded
 
@@ -54,7 +54,8 @@ def vantages(
     for tick, name in zip(ax.get_xticklabels(), names, strict=True):
         tick.set(color=seen.looks[name].color, fontweight="bold")
     method = f"median {seen.label}, {shades(ax)}, frame: smallest of its row; {lost} failed"
-    told = f"{replace(seen.stratum, vantage=None)} · {method}"
+    work = replace(seen.stratum, vantage=None)
+    told = f"n = {n} · {_window(df, work)} · {work} · {method}"
     style.headline(ax, _finding(dict(zip(found, rows, strict=True)), names), told, seen.simulated)
     return figure
 
@@ -67,6 +68,13 @@ def _cells(df: pd.DataFrame, seen: View) -> dict[str, dict[str, Cell]]:
         for place, rows in countable_places(df, by_vantage=True).items()
         if replace(place, vantage=None) == work
     }
+
+
+def _window(df: pd.DataFrame, work: Stratum) -> str:
+    places = countable_places(df, by_vantage=True)
+    of = [rows for place, rows in places.items() if replace(place, vantage=None) == work]
+    clocks = " by their own clocks" if len(of) > 1 else ""
+    return window(bare(df)[["started_at"]].take(np.concatenate(of))) + clocks
 
 
 def _row(rows: pd.DataFrame, place: Stratum) -> dict[str, Cell]:

@@ -127,6 +127,6 @@ MENDS: Mapping[str, Callable[[Run, Cells], str]] = {
     "run_json_changed": _with(),
     "run_json_unreadable": _with(),
     "parquet_damaged": lambda run, _: shlex.join(["rm", f"{_folder(run)}/samples.parquet"]),
-    "not_packed": lambda *_: "regionbench history compact --dry-run",
+    "not_packed": lambda *_: "regionbench history compact",
     "unreadable_run": lambda *_: "regionbench history",
 }

@@ -123,7 +123,7 @@ def _alone(results: Path) -> Iterator[None]:
         if not folder.is_dir():
             disk.make_folder(folder)
             disk.sync_folder(results)
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = disk.open_folder(folder)
     try:
         with disk.explained(f"lock {folder}"):
             disk.lock(fd)
