@@ -268,6 +268,7 @@ def test_a_scheduler_that_is_gone_ends_all_and_loses_nothing(
     assert cluster.scheduler is not None
     cluster.scheduler.kill()
     out, told = running.communicate(timeout=_PATIENCE_S)
+    assert out, told
     found = json.loads(out)["vantages"]
     assert [v["status"] for v in found] == ["stopped"] * 2, told
     assert all("the vantage was lost" in v["reason"] for v in found)
