@@ -23,6 +23,7 @@ from bench.simulator import Fleet
 from bench.store import read_runs
 from bench.vantage import Tour, connected, muster, tour, travel
 from bench.vantage.post import greet
+from bench.vantage.session import LEASE_S
 from tests.lab.cluster import DaskCluster, dask_cluster
 from tests.profiles import TWO_REGIONS
 
@@ -263,6 +264,7 @@ def test_a_scheduler_that_is_gone_ends_all_and_loses_nothing(
     cluster: DaskCluster, quick: Fleet, tmp_path: Path
 ) -> None:
     """The last test of this cluster: rows up to then are kept, each run says why it stopped."""
+    time.sleep(LEASE_S)  # the test before may have left its sessions to their lease
     before = len(asked(quick))
     running = start(cluster, quick, tmp_path)
     assert cluster.scheduler is not None
