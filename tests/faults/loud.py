@@ -126,7 +126,7 @@ def _store(folder: Path, ground: Ground) -> Path:
 def _report(kept: Path) -> None:
     """What the product makes of a run."""
     for words in (["report"], ["compare", "healthy", "faulty", "--run"]):
-        print(words, regionbench([*words, str(kept)]), flush=True)  # noqa: T201
+        print(words, regionbench([*words, str(kept)]), flush=True)  # noqa: T201 - searched
 
 
 if __name__ == "__main__":

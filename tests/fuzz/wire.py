@@ -55,7 +55,10 @@ def check_http2(data: bytes) -> None:
     shape = Shape(data)
     asked, size, end = _asked(shape), shape.one_of(_SIZES), shape.one_of(ENDS)
     words = shape.rest()
-    speak = lambda: Tls(_server(http2=True), words, None)  # noqa: E731
+
+    def speak() -> Tls:
+        return Tls(_server(http2=True), words, None)
+
     _ask(f"https://{_HOST}", asked, speak, size, end, http2=True)
 
 
