@@ -17,6 +17,20 @@ from bench.store import Kept, read_run
 
 _SAME = ("round", "endpoint", "kind", "connection", "client", "arm", "warmup")
 
+_NEEDED: dict[str, type] = {
+    "plan": dict,
+    "plan_sha256": str,
+    "vantage": str,
+    "models": dict,
+    "simulated": bool,
+    "started_at": str,
+    "endpoints": list,
+    "preflight": list,
+}
+"""What goes on is made of these; a run.json without them can be read, but not resumed."""
+
+_NEEDED_OF_EACH = {"endpoints": ("name", "url"), "preflight": ("endpoint", "outcome")}
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -54,8 +68,8 @@ class Rest:
 def read_rest(folder: Path, given: Plan | None = None) -> Rest:
     """The run in a folder, to be resumed. ``given`` is the plan that was asked for beside it.
 
-    Raises StoreError when it is being written, and UsageError when it is complete or when the plan
-    is another one.
+    Raises StoreError when it is being written or its run.json lacks what that takes, and UsageError
+    when it is complete or when the plan is another one.
     """
     stored = read_run(folder)
     run = stored.run
@@ -67,6 +81,7 @@ def read_rest(folder: Path, given: Plan | None = None) -> Rest:
         raise UsageError(
             f"{folder} is a part of a watch: start `regionbench watch`, which goes on in a new one."
         )
+    _check_whole(folder, run)
     plan = _plan(folder, run)
     if given is not None and plan_sha256(given) != run["plan_sha256"]:
         names = (f.name for f in fields(Plan) if getattr(given, f.name) != getattr(plan, f.name))
@@ -75,6 +90,21 @@ def read_rest(folder: Path, given: Plan | None = None) -> Rest:
             " leave the options out, or start a new run"
         )
     return Rest(folder, run, plan)
+
+
+def _check_whole(folder: Path, run: Mapping[str, Any]) -> None:
+    wrong = [name for name, kind in _NEEDED.items() if not isinstance(run.get(name), kind)]
+    for name, keys in _NEEDED_OF_EACH.items():
+        if name not in wrong and not all(_has_texts(one, keys) for one in run[name]):
+            wrong.append(name)
+    if "models" not in wrong and not all(isinstance(m, str | None) for m in run["models"].values()):
+        wrong.append("models")
+    if wrong:
+        raise StoreError(f"{folder}: {', '.join(wrong)} missing or wrong; start a new run.")
+
+
+def _has_texts(one: object, keys: Sequence[str]) -> bool:
+    return isinstance(one, dict) and all(isinstance(one.get(key), str) for key in keys)
 
 
 def _plan(folder: Path, run: Mapping[str, Any]) -> Plan:

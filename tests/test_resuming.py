@@ -205,6 +205,26 @@ def test_a_plan_that_was_edited_is_refused(stopped: Path, tmp_path: Path) -> Non
         read_rest(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("plan_sha256", None),
+        ("models", {"": 7}),
+        ("endpoints", [{"name": "a"}]),
+        ("preflight", ["global"]),
+    ],
+)
+def test_a_run_json_that_lacks_what_resuming_takes_is_refused_by_name(
+    name: str, value: object, stopped: Path, tmp_path: Path
+) -> None:
+    """It can still be read: the rows are whole."""
+    folder = Path(shutil.copytree(stopped, tmp_path / "lacking"))
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(run | {name: value}))
+    with pytest.raises(StoreError, match=f"{name} missing or wrong; start a new run"):
+        read_rest(folder)
+
+
 def test_a_complete_plan_of_defaults_is_no_other_plan(stopped: Path) -> None:
     """The same plan, said again, is accepted."""
     plan: Plan = read_rest(stopped).plan

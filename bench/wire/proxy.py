@@ -46,7 +46,10 @@ def find_proxy(asked: str | None, environ: Mapping[str, str] = os.environ) -> Pr
         return _parse(asked, "--proxy")
     found = environment_proxy(environ)
     if found is None:
-        raise UsageError(f"--proxy env: none of {', '.join(_VARIABLES)} is set")
+        names = ", ".join(_VARIABLES)
+        raise UsageError(
+            f"--proxy env: none of {names} is set; export one, or write the proxy's URL"
+        )
     return _parse(found[1], found[0])
 
 
