@@ -402,6 +402,11 @@ JUDGED: dict[str, tuple[Status, str, str | None]] = {
         "server_error",
         None,
     ),
+    "a proxy that has no content": (
+        Status("UNKNOWN", "Received http2 header with status: 204", False),
+        "protocol_error",
+        "ttfb",
+    ),
     "the server's deadline": (Status("DEADLINE_EXCEEDED", "too slow", True), "timeout", None),
     "unavailable for another reason": (
         Status("UNAVAILABLE", "the tls terminator is sad", True),

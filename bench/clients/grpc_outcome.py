@@ -89,8 +89,7 @@ def _found(status: Status) -> tuple[str, str | None]:
         return "timeout", None
     text = status.text.lower()
     if (found := _HTTP_STATUS.search(text)) is not None:
-        outcome = classify(int(found[1]), b"", "chat")
-        return outcome, "ttfb" if outcome == "protocol_error" else None
+        return _by_http(int(found[1]))
     for marks, outcome, phase in _BY_TEXT:
         if any(mark in text for mark in marks):
             cut = "truncated" if status.begun else "stream_error"
@@ -98,3 +97,10 @@ def _found(status: Status) -> tuple[str, str | None]:
     if status.code == "UNAVAILABLE":
         return "connect_fail", None
     return "stream_error", "ttfb"
+
+
+def _by_http(status: int) -> tuple[str, str | None]:
+    """An HTTP status in gRPC's place; a good one other than 200 is no answer of this protocol."""
+    outcome = classify(status, b"", "chat")
+    wrong = outcome in ("ok", "protocol_error")
+    return ("protocol_error", "ttfb") if wrong else (outcome, None)
