@@ -20,6 +20,9 @@ _MAX_CHARACTERS = 4096
 _TELLING = 12
 """So many characters of a key in a row are taken for a part of it."""
 
+_KNOWN = 512
+"""So many texts are known to hold nothing of it."""
+
 _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _Given = ParamSpec("_Given")
@@ -53,11 +56,12 @@ def _without_frames(error: BaseException) -> BaseException:
 class Key:
     """An API key that prints as ``Key(***)``; `reveal` is for the Authorization header alone."""
 
-    __slots__ = ("_parts", "_size", "_text")
+    __slots__ = ("_clean", "_parts", "_size", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._size = min(_TELLING, len(text))
+        self._clean: set[str] = set()
         self._parts = frozenset(
             form[start : start + self._size]
             for form in _forms(text)
@@ -71,9 +75,12 @@ class Key:
     def hide(self, text: str) -> str:
         """``text`` with ``[key]`` for the key and for any 12 characters of it, as they are or in
         base64, hex or URL encoding, in capitals or not."""
+        if text in self._clean:
+            return text
         folded, size = text.translate(_FOLD), self._size
         starts = range(len(text) - size + 1)
         if self._parts.isdisjoint([folded[start : start + size] for start in starts]):
+            self._remember(text)
             return text
         shown: list[str] = []
         end = 0  # what stands before `end` was looked at
@@ -83,6 +90,11 @@ class Key:
                     shown += [text[end:start], "[key]"]
                 end = start + size
         return "".join([*shown, text[end:]])
+
+    def _remember(self, text: str) -> None:
+        """Servers repeat themselves: the model, the version, the place."""
+        if len(self._clean) < _KNOWN:
+            self._clean.add(text)
 
     def __repr__(self) -> str:
         return "Key(***)"

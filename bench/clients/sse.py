@@ -40,39 +40,44 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Events completed by ``chunk``, those before a fault too: then it raises SseError, for bad
-        UTF-8 or an endless event."""
-        for line in self._lines(chunk):
-            if (event := self._take(line)) is not None:
-                yield event
-
-    def _lines(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that ``chunk`` ends. Only what is new is looked at: lines may come in drips."""
-        waiting = self._half + chunk
-        # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
-        self._half = b"\r" if waiting.endswith(b"\r") else b""
-        *ends, rest = _split(waiting.removesuffix(b"\r"))
+        UTF-8 or an endless event. Only what is new is looked at: lines may come in drips."""
+        *ends, rest = self._split(chunk)
         for end in ends:
-            self._grow(end)
-            line = b"".join(self._pieces)
-            self._pieces.clear()
-            yield line
-        self._grow(rest)
+            self._count(end)
+            line = self._joined(end) if self._pieces else end
+            if line.startswith(_USUAL):  # half of all lines are, the other half are empty
+                self._begun = True
+                self._data.append(line[len(_USUAL) :])
+            elif (event := self._take(line)) is not None:
+                yield event
+        if rest:
+            self._count(rest)
+            self._pieces.append(rest)
 
-    def _grow(self, piece: bytes) -> None:
+    def _split(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in ``chunk``, as far as they are in it, and what is after them."""
+        if self._half or b"\r" in chunk:
+            waiting = self._half + chunk
+            # A last \r may be half of \r\n, whose \n would look like an empty line: it waits.
+            self._half = b"\r" if waiting.endswith(b"\r") else b""
+            return _LINE.split(waiting.removesuffix(b"\r"))
+        return chunk.split(b"\n")
+
+    def _count(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > MAX_EVENT_BYTES:
             raise SseError(f"an event is larger than {MAX_EVENT_BYTES} bytes")
-        if piece:
-            self._pieces.append(piece)
+
+    def _joined(self, end: bytes) -> bytes:
+        line = b"".join((*self._pieces, end))
+        self._pieces.clear()
+        return line
 
     def _take(self, line: bytes) -> Event | None:
         if not self._begun:
             self._begun, line = True, line.removeprefix(_BOM)
         if not line:
             return self._dispatch()
-        if line.startswith(_USUAL):
-            self._data.append(line[len(_USUAL) :])
-            return None
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -90,7 +95,3 @@ class SseParser:
             return Event(b"\n".join(data).decode("utf-8"), kind or "message")
         except UnicodeDecodeError:
             raise SseError("an event is not UTF-8") from None
-
-
-def _split(data: bytes) -> list[bytes]:
-    return _LINE.split(data) if b"\r" in data else data.split(b"\n")

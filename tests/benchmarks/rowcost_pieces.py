@@ -88,7 +88,8 @@ def _pass(door: Admission, trial: Trial, reply: Sample) -> None:
 def _split(tokens: int) -> None:
     parser = SseParser()
     for _ in range(tokens):
-        parser.feed(_EVENT)
+        for _ in parser.feed(_EVENT):
+            pass
 
 
 def _clock() -> None:
