@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import json
-import os
-import ssl
-import stat
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dask
 import kubernetes_validate
 import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from bench.cli import main
 from bench.errors import UsageError
-from bench.vantage.certificates import PARTS, write_certificates
 from bench.vantage.kit import FILES, content, write_recipes
 
 KUBERNETES = "1.31"
@@ -122,60 +115,3 @@ def test_python_recipes_name_things_that_exist(name: str) -> None:
         ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     exec("\n".join(lines), {})  # noqa: S102 — our own file's imports
-
-
-def test_what_ssh_starts_speaks_tls(tmp_path: Path) -> None:
-    """Dask's SSHCluster runs this very command on a machine, with this very configuration; SSH
-    itself, and a second machine, are not at hand here."""
-    names: dict[str, Any] = {}
-    tree = ast.parse(content("over_ssh.py"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("SECURE", "SCHEDULER"):
-            exec(ast.unparse(node), names)  # noqa: S102 — the recipe's own dictionaries
-    write_certificates(tmp_path / "tls")
-    with dask.config.set(names["SECURE"]):
-        inherited = dask.config.serialize(dask.config.config)
-    spec = {"cls": "distributed.Scheduler", "opts": {**names["SCHEDULER"], **_HERE}}
-    command = [sys.executable, "-m", "distributed.cli.dask_spec", "--spec", json.dumps(spec)]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "DASK_INTERNAL_INHERIT_CONFIG": inherited},
-    ) as process:  # fmt: skip
-        assert process.stderr is not None
-        try:
-            said = [*itertools.takewhile(lambda line: "dashboard" not in line, process.stderr)]
-        finally:
-            process.kill()
-    assert any("Scheduler at:     tls://127.0.0.1:" in line for line in said), "".join(said)
-
-
-def test_tls_files_are_private_and_of_one_authority(tmp_path: Path) -> None:
-    """0600 in 0700; scheduler, worker and client believe each other, and each key fits."""
-    folder = tmp_path / "tls"
-    paths = write_certificates(folder, ["scheduler.example"])
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
-    for part in PARTS:
-        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-        context.load_cert_chain(folder / f"{part}.crt", folder / f"{part}.key")
-    with pytest.raises(UsageError, match="is there already"):
-        write_certificates(folder)
-
-
-def test_the_command_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Paths on stdout, what to know of keys on stderr."""
-    words = ["--write-tls", str(tmp_path / "tls"), "--write-recipes", str(tmp_path / "recipes")]
-    assert main(["vantages", *words]) == 0
-    out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 1 + 2 * len(PARTS) + len(FILES)
-    assert "can run programs on every worker" in err
-
-
-def test_the_recipe_for_one_machine_works(tmp_path: Path) -> None:
-    """As it is shipped: certificates, two workers, a fleet each."""
-    (path, *_) = write_recipes(tmp_path)
-    done = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": complete, ") == 2

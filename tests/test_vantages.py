@@ -24,7 +24,7 @@ from bench.store import read_runs
 from bench.vantage import Tour, connected, muster, tour, travel
 from bench.vantage.post import greet
 from bench.vantage.session import LEASE_S
-from tests.lab.cluster import DaskCluster, dask_cluster
+from tests.lab.cluster import DaskCluster, dask_cluster, with_real_key
 from tests.profiles import TWO_REGIONS
 
 CANARY = "canary-5f0c1a77e2b94d0dk3y"
@@ -131,17 +131,6 @@ def test_money_is_never_overspent_by_several_at_once(
     assert "of the limit of $0.0100" in str(found.finished[0].reason)
 
 
-def real(fleet: Fleet, folder: Path, variable: str) -> str:
-    """The fleet as a service with a real key, in an environment variable."""
-    text = fleet.catalogue.read_text().replace("simulated = true", "simulated = false")
-    lines = [line for line in text.splitlines() if not line.startswith("key = ")]
-    lines = [f'ca = "{fleet.ca}"' if line.startswith("ca = ") else line for line in lines]
-    at = lines.index("[provider]") + 1
-    path = folder / "real.toml"
-    path.write_text("\n".join([*lines[:at], f'key_env = "{variable}"', *lines[at:]]))
-    return str(path)
-
-
 def test_a_key_is_read_where_it_is_used_and_stays_there(
     cluster: DaskCluster, quick: Fleet, tmp_path: Path
 ) -> None:
@@ -149,7 +138,10 @@ def test_a_key_is_read_where_it_is_used_and_stays_there(
     run.json; that the scan can fail shows the request's own text."""
     assert "FLEET_KEY" not in os.environ
     plan = make_plan(
-        catalogue=real(quick, tmp_path, "FLEET_KEY"), endpoints=("near",), rounds=2, model="m"
+        catalogue=with_real_key(quick, tmp_path, "FLEET_KEY"),
+        endpoints=("near",),
+        rounds=2,
+        model="m",
     )
     found = go(cluster, plan, tmp_path / "results")
     assert (found.frame()["outcome"] == "ok").all()
@@ -162,7 +154,10 @@ def test_a_key_is_read_where_it_is_used_and_stays_there(
 def test_a_wrong_key_is_told_without_it(cluster: DaskCluster, quick: Fleet, tmp_path: Path) -> None:
     """Not one of its letters is in what the driver hears."""
     plan = make_plan(
-        catalogue=real(quick, tmp_path, "CANARY_KEY"), endpoints=("near",), rounds=2, model="m"
+        catalogue=with_real_key(quick, tmp_path, "CANARY_KEY"),
+        endpoints=("near",),
+        rounds=2,
+        model="m",
     )
     with pytest.raises(bench.RegionbenchError) as caught:
         go(cluster, plan, tmp_path / "results")
@@ -174,7 +169,9 @@ def test_a_worker_without_a_key_refuses_the_tour_and_is_named(
     cluster: DaskCluster, quick: Fleet, tmp_path: Path
 ) -> None:
     """Before anything is asked; nothing is left behind, and the next tour can begin at once."""
-    plan = make_plan(catalogue=real(quick, tmp_path, "NO_SUCH_KEY"), endpoints=("near",), model="m")
+    plan = make_plan(
+        catalogue=with_real_key(quick, tmp_path, "NO_SUCH_KEY"), endpoints=("near",), model="m"
+    )
     before = len(asked(quick))
     with pytest.raises(UsageError, match=r"(paris|tokyo): no API key .* set NO_SUCH_KEY"):
         go(cluster, plan, tmp_path / "results")

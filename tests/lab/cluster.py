@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.simulator import Fleet
 from bench.vantage import Tls, connected
 from bench.vantage.certificates import write_certificates
 
@@ -132,3 +133,14 @@ def _address(file: Path) -> str:
         except (OSError, ValueError):
             time.sleep(0.05)
     raise OSError("the scheduler did not start")
+
+
+def with_real_key(fleet: Fleet, folder: Path, variable: str) -> str:
+    """The fleet as a service with a real key, in an environment variable."""
+    text = fleet.catalogue.read_text().replace("simulated = true", "simulated = false")
+    lines = [line for line in text.splitlines() if not line.startswith("key = ")]
+    lines = [f'ca = "{fleet.ca}"' if line.startswith("ca = ") else line for line in lines]
+    at = lines.index("[provider]") + 1
+    path = folder / "real.toml"
+    path.write_text("\n".join([*lines[:at], f'key_env = "{variable}"', *lines[at:]]))
+    return str(path)

@@ -20,6 +20,7 @@ import bench
 HOSTS = ["vm-paris", "vm-paris", "vm-tokyo", "vm-dallas"]  # the first: the scheduler's
 PLAN = bench.make_plan(rounds=30)
 WHERE = bench.Where(max_usd=1.0)  # all machines together
+PYTHON = None  # where it is on the machines, such as "/opt/bench/bin/python"; None: as here
 
 # Dask takes its configuration along to the machines; paths are relative to the home folder there.
 SECURE = {
@@ -39,7 +40,9 @@ def main() -> None:
     """Each vantage is called as its host, unless REGIONBENCH_VANTAGE there says otherwise."""
     with (
         dask.config.set(SECURE),
-        SSHCluster(HOSTS, scheduler_options=SCHEDULER, worker_options=WORKER) as cluster,
+        SSHCluster(
+            HOSTS, scheduler_options=SCHEDULER, worker_options=WORKER, remote_python=PYTHON
+        ) as cluster,
         Client(cluster) as client,
     ):
         tour = bench.run(PLAN, where=WHERE, scheduler=client)
