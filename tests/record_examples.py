@@ -1,14 +1,16 @@
 """Record the runs that `bench.load_example` gives, with this product on local fleets.
 
-    python -m tests.record_examples [FILE …]     # about six minutes for all of them
+    python -m tests.record_examples [FILE …]     # about eight minutes for all of them
 
 Each file is an archive of runs in ``bench/examples/``. Record again when the row's schema changes.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -25,8 +27,16 @@ TARGET = Path(str(files("bench.examples")))
 REGIONS = ("global", "us-east-1", "us-west-2", "eu-west-1")
 PAST_RUNS = 10
 
-Sitting = tuple[Plan, str, str]
-"""A plan, the fleet's profile, and the run's tag."""
+HERE = "example"
+PLACES: Mapping[str, Mapping[str, float]] = {
+    "fra": {"us-east-1": 92.0, "us-west-2": 146.0, "eu-west-1": 24.0, "us": 112.0},
+    "iad": {"us-east-1": 6.0, "us-west-2": 62.0, "eu-west-1": 76.0, "us": 28.0},
+    "sea": {"us-east-1": 64.0, "us-west-2": 8.0, "eu-west-1": 136.0, "us": 44.0},
+}
+"""Vantage → how far each region is from the edge that is near to it, in ms there and back."""
+
+Sitting = tuple[Plan, str, str, str]
+"""A plan, the fleet's profile, the run's tag, and the vantage."""
 
 
 def asking(**settings: Any) -> Plan:
@@ -34,11 +44,29 @@ def asking(**settings: Any) -> Plan:
     return make_plan(catalogue="fleet", timeout_s=30.0, **settings)
 
 
+def usual() -> str:
+    """The typical fleet."""
+    return files("bench.simulator").joinpath("profiles/typical.toml").read_text("utf-8")
+
+
+def seen_from(vantage: str, folder: Path) -> str:
+    """The typical fleet from another place."""
+    head, *regions = usual().split("[[regions]]")
+    far = [
+        re.sub(r"rtt_ms = .*", f"rtt_ms = {PLACES[vantage][tomllib.loads(region)['name']]}", region)
+        for region in (part.partition("[[")[0] for part in regions)
+    ]
+    models = "[[models]]" + usual().partition("[[models]]")[2]
+    file = folder / f"{vantage}.toml"
+    text = head.replace('colo = "IAD"', f'colo = "{vantage.upper()}"')
+    file.write_text("[[regions]]".join((text, *far)) + models, "utf-8")
+    return str(file)
+
+
 def slower(folder: Path) -> str:
     """The typical fleet, with a us-east-1 that thinks 40 % longer."""
-    usual = files("bench.simulator").joinpath("profiles/typical.toml").read_text("utf-8")
     before, line = 'name = "us-east-1"', "service = { ttft_ms = 70.0 }"
-    head, rest = usual.split(before)
+    head, rest = usual().split(before)
     file = folder / "slower.toml"
     file.write_text(head + before + rest.replace(line, "service = { ttft_ms = 98.0 }", 1), "utf-8")
     return str(file)
@@ -52,22 +80,24 @@ def sittings(folder: Path) -> Mapping[str, Sequence[Sitting]]:
     ]
     regions = asking(rounds=30, endpoints=REGIONS, connections=("warm", "cold"))
     spillover = asking(rounds=160, endpoints=REGIONS, stream=False)
+    tour = asking(rounds=60, endpoints=("us", *REGIONS[1:]), batch="tour")
     return {
-        "regions": [(regions, "typical", "")],
-        "spillover": [(spillover, "spillover", "")],
+        "regions": [(regions, "typical", "", HERE)],
+        "spillover": [(spillover, "spillover", "", HERE)],
         "history": [
-            *((plan, "typical", "") for plan in daily[:PAST_RUNS]),
-            (daily[-2], slower(folder), ""),
-            (daily[-1], slower(folder), "confirmation"),
+            *((plan, "typical", "", HERE) for plan in daily[:PAST_RUNS]),
+            (daily[-2], slower(folder), "", HERE),
+            (daily[-1], slower(folder), "confirmation", HERE),
         ],
+        "places": [(tour, seen_from(place, folder), "", place) for place in PLACES],
     }
 
 
 def record(name: str, folder: Path) -> int:
     """Record one file; how many bytes it takes."""
     runs = []
-    for plan, profile, tag in sittings(folder)[name]:
-        where = Where(results=folder / "results", profile=profile, vantage="example")
+    for plan, profile, tag, vantage in sittings(folder)[name]:
+        where = Where(results=folder / "results", profile=profile, vantage=vantage)
         finished = run(plan, where=where)
         if finished.status != "complete":
             raise StoreError(f"{name}: its run was {finished.status}, and is no example.")

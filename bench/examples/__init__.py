@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, Example] = {
     "history": Example(
         "eleven runs of global and us-east-1; in the last of them us-east-1 is slower", "history"
     ),
+    "places": Example("one day of four endpoints, from three places", "places"),
     "confirmation": Example(
         "the fresh run that the last of history called for", "history", "confirmation"
     ),
@@ -53,8 +54,8 @@ EXAMPLES: Mapping[str, Example] = {
 def load_example(name: str = "regions") -> pd.DataFrame:
     """A small recorded run as a tidy frame: the columns of `bench.load`, one row per request.
 
-    The names are those of `EXAMPLES`: regions, spillover, history, confirmation. Needs no network
-    and no key. Times in columns ending in ``_ns`` are nanoseconds, ``started_at`` is UTC,
+    The names are those of `EXAMPLES`: regions, spillover, history, places, confirmation. Needs no
+    network and no key. Times in columns ending in ``_ns`` are nanoseconds, ``started_at`` is UTC,
     ``endpoint`` is an ordered category with global first; `bench.model.Reply` says where each time
     begins. ``df.attrs["example"]`` says what was recorded, and that its regions are simulated.
     Raises UsageError for a name that there is not, with those that there are.
