@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 for _name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
     os.environ.pop(_name, None)  # a pytest that a test starts would take itself for a worker
+
+
+def pytest_collection_finish() -> None:
+    """What all modules loaded stays: no later collection, of which a run makes several, walks it."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
