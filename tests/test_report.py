@@ -10,6 +10,7 @@ import re
 import stat
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_what_servers_say_stays_inert() -> None:
     """Markup, escape sequences and line separators from rows and run files do nothing."""
     table = rows(8, endpoint=EVIL, model=EVIL, vantage=EVIL, http_version=EVIL)
     table[-1] |= {"outcome": f"a.b{EVIL}"}
-    runs = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
+    runs: dict[str, Any] = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
     found = Findings(tidy(table, [run(**runs)]))
     text, markdown, shell = (OUTPUTS[name](found) for name in ("html", "md", "text"))
     assert "<script>alert" not in text

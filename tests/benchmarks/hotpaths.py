@@ -80,17 +80,17 @@ def sit(versions: Versions, folder: Path, number: int, rounds: int, only: str = 
         Player(versions.new, folder / "new", rounds, only) as other,
     ):
         play(one, other, random.Random(number))
-    sides = [_side(one, "old", versions.old), _side(other, "new", versions.new)]
+    sides = [side(one.json, "old", versions.old), side(other.json, "new", versions.new)]
     both = pd.concat(sides, ignore_index=True)
     return both.assign(run_id=f"pair-{number}")
 
 
-def _side(player: Player, name: str, packages: Path) -> pd.DataFrame:
+def side(file: Path, name: str, packages: Path) -> pd.DataFrame:
     """The rows of one side. RuntimeError when another product than was meant was timed."""
-    timed = set(_packages(player.json))
+    timed = set(_packages(file))
     if timed != {str(packages / "bench")}:
         raise RuntimeError(f"{name}: {packages / 'bench'} was to be timed, and {timed} was")
-    df = bench.load(player.json)
+    df = bench.load(file)
     paths = df["endpoint"].astype(str).str.extract(r"\[(.*)\]")[0]
     return df.assign(client=name, endpoint=paths)
 
