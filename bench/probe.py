@@ -375,14 +375,17 @@ def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
 
 @contextmanager
 def _quiet_memory() -> Iterator[None]:
-    """No garbage collection within a request: a full one stalls 40 ms with pandas loaded."""
-    was_enabled = gc.isenabled()
+    """No garbage collection within a request: a full one stalls 40 ms with pandas loaded.
+
+    What a caller had frozen stays so: thawing it would undo what that was done for."""
+    was_enabled, was_frozen = gc.isenabled(), gc.get_freeze_count() > 0
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not was_frozen:
+            gc.unfreeze()
         if was_enabled:
             gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 from collections.abc import Iterator
@@ -23,6 +24,31 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 for _name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
     os.environ.pop(_name, None)  # a pytest that a test starts would take itself for a worker
+
+
+LONG = (
+    *("test_session", "test_faults", "test_pytest_plugin", "test_signals", "test_terminal"),
+    *("test_notebooks", "test_report_browser", "test_vantages", "test_report", "test_resuming"),
+    *("test_vantage_places", "test_store_crash", "test_stats_race", "test_security_canary"),
+    *("test_wire_truth", "test_watch", "test_routes", "test_hotpaths", "test_vantage_recipes"),
+    *("test_notebook_kernel", "test_disk_faults", "test_choosing", "test_store_injected"),
+    *("test_limits", "test_time"),
+)
+"""Modules that take more than a minute of a busy machine, the longest first: whichever begins last
+is what all workers wait for."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers begin with the longest: by number of tests, as xdist has it, most came last."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONG)}
+        items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What modules loaded stays: no later collection, of which a run makes several, walks it."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import hotpaths
-from tests.benchmarks.hotpaths import Versions, judge, sit, slower
+from tests.benchmarks.hotpaths import Versions, judge, side, sit, slower
 from tests.benchmarks.turns import ROOT
 
 ASKED = argparse.Namespace(against=None, quick=True, keep=None)
@@ -35,13 +35,18 @@ def test_a_path_that_became_three_times_as_slow_is_found_and_its_neighbour_is_no
 
 
 def test_a_path_that_one_side_lacks_is_run_by_the_other_alone(tmp_path: Path) -> None:
-    """And is said to be missing, not passed over."""
-    shutil.copytree(ROOT / "bench", tmp_path / "then" / "bench")
-    (tmp_path / "then" / "bench" / "stats" / "race.py").write_text(
+    """And is said to be missing, not passed over.
+
+    Another product than was meant is refused: a path of Python's that finds the wrong `bench`
+    first would compare a thing with itself.
+    """
+    then, turns = tmp_path / "then", tmp_path / "turns"
+    shutil.copytree(ROOT / "bench", then / "bench")
+    (then / "bench" / "stats" / "race.py").write_text(
         "class RaceRules:\n    def __init__(self, **_: object) -> None:\n        raise OSError\n"
         "Race = RaceRules\n"
     )
-    df = sit(Versions(tmp_path / "then", ROOT), tmp_path / "turns", 1, 2, "decide or append")
+    df = sit(Versions(then, ROOT), turns, 1, 2, "decide or append")
     sizes = df.groupby(["endpoint", "client"]).size()
     assert sizes.to_dict() == {
         ("append", "new"): 2,
@@ -51,6 +56,9 @@ def test_a_path_that_one_side_lacks_is_run_by_the_other_alone(tmp_path: Path) ->
     missing = next(one for one in judge(df) if one.endpoint == "decide")
     assert missing.state == "inconclusive"
     assert "baseline has no rows" in missing.reason
+    assert len(side(turns / "new" / "benchmarks.json", "new", ROOT)) == 4
+    with pytest.raises(RuntimeError, match="was to be timed"):
+        side(turns / "new" / "benchmarks.json", "new", then)
 
 
 def test_without_history_it_says_so_and_does_not_fail(
@@ -63,10 +71,3 @@ def test_without_history_it_says_so_and_does_not_fail(
         who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
         subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
     assert "nothing was compared" in hotpaths.measure(ASKED).notes[0]
-
-
-def test_another_product_than_was_meant_is_refused(tmp_path: Path) -> None:
-    """A path of Python's that finds the wrong `bench` first would compare a thing with itself."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(RuntimeError, match="was to be timed"):
-        sit(Versions(tmp_path / "empty", ROOT), tmp_path / "turns", 1, 1, "decide")

@@ -8,13 +8,15 @@ import json
 import os
 import re
 import stat
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import StoreError
 from bench.frame import tidy
-from bench.report import OUTPUTS, write_report
+from bench.report import OUTPUTS, Findings, write_report
 from bench.report.document import at
 from tests.report_kit import DROPPED, EVIL, GOLDEN_ROWS, ODD, Page, render
 from tests.synthetic import rows, run
@@ -146,17 +148,22 @@ def test_what_servers_say_stays_inert() -> None:
     """Markup, escape sequences and line separators from rows and run files do nothing."""
     table = rows(8, endpoint=EVIL, model=EVIL, vantage=EVIL, http_version=EVIL)
     table[-1] |= {"outcome": f"a.b{EVIL}"}
-    runs = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
-    text = render("html", table, **runs)
+    runs: dict[str, Any] = {"model": EVIL, "vantage": EVIL, "dropped": {EVIL: EVIL}}
+    found = Findings(tidy(table, [run(**runs)]))
+    text, markdown, shell = (OUTPUTS[name](found) for name in ("html", "md", "text"))
     assert "<script>alert" not in text
     assert len(Page(text).scripts) == 2
-    for name in ("md", "text", "html"):
-        shown = render(name, table, **runs)
+    for shown in (text, markdown, shell):
         assert "\x1b" not in shown
         assert not set(shown) & {"\u2028", "\u2029"}
-    markdown = render("md", table, **runs)
     assert "<script" not in markdown
     assert not re.search(r"(?<!\\)\[x\]", markdown)
+
+
+@cache
+def _findings(odd: str) -> Findings:
+    """Of a frame, summarised once for all outputs."""
+    return Findings(tidy(GOLDEN_ROWS if odd == "golden" else ODD[odd], [run()]))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -164,7 +171,7 @@ def test_what_servers_say_stays_inert() -> None:
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_there_is_always_a_report(name: str, odd: str) -> None:
     """And never NaN, None or inf in it."""
-    text = render(name, ODD[odd])
+    text = OUTPUTS[name](_findings(odd))
     shown = re.sub(r'"data:[^"]*"', "", text.split('<script type="application/json"')[0])
     assert not re.search(r"\b(NaN|nan|None|inf|NaT|Infinity|-inf)\b", shown)
     if name == "json":
@@ -174,9 +181,9 @@ def test_there_is_always_a_report(name: str, odd: str) -> None:
 @pytest.mark.parametrize("odd", [*ODD, "golden"])
 def test_text_fits_eighty_columns_and_ends_with_the_verdict(odd: str) -> None:
     """The last thing a person reads is the answer."""
-    table = GOLDEN_ROWS if odd == "golden" else ODD[odd]
-    text = render("text", table)
-    sentence = json.loads(render("json", table))["answer"]["sentence"]
+    found = _findings(odd)
+    text = OUTPUTS["text"](found)
+    sentence = json.loads(OUTPUTS["json"](found))["answer"]["sentence"]
     assert max(map(len, text.splitlines())) <= 80
     assert " ".join(text.split()).endswith(" ".join(sentence.split()))
 

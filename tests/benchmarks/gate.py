@@ -268,7 +268,7 @@ PARTS: dict[str, Part] = {
 
 def measure(options: argparse.Namespace) -> Result:
     """All parts, or those that were asked for; each has a table of its own."""
-    options.runs = options.runs or (10 if options.quick else 1000)
+    options.runs = options.runs or (4 if options.quick else 1000)
     wanted = options.part or list(PARTS)
     found = [part(options) for name, part in PARTS.items() if name in wanted]
     return Result(
@@ -280,7 +280,7 @@ def measure(options: argparse.Namespace) -> Result:
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What to run, and how much of it."""
-    parser.add_argument("--runs", type=int, help="comparisons per cell (1000; 10 with --quick)")
+    parser.add_argument("--runs", type=int, help="comparisons per cell (1000; 4 with --quick)")
     parser.add_argument("--part", action="append", choices=list(PARTS), help="only this part")
 
 

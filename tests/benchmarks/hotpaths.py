@@ -36,7 +36,8 @@ FLOOR = 0.20
 """The smallest change that counts: what remains of a shared machine's noise stays below it."""
 
 PAIRS, ROUNDS = 4, 15
-QUICK = (1, 21)
+QUICK = (1, 5)
+"""Every path on both sides, and too few rounds to judge one: CI asks whether it still runs."""
 
 
 def revision(asked: str | None) -> str | None:
@@ -79,17 +80,17 @@ def sit(versions: Versions, folder: Path, number: int, rounds: int, only: str = 
         Player(versions.new, folder / "new", rounds, only) as other,
     ):
         play(one, other, random.Random(number))
-    sides = [_side(one, "old", versions.old), _side(other, "new", versions.new)]
+    sides = [side(one.json, "old", versions.old), side(other.json, "new", versions.new)]
     both = pd.concat(sides, ignore_index=True)
     return both.assign(run_id=f"pair-{number}")
 
 
-def _side(player: Player, name: str, packages: Path) -> pd.DataFrame:
+def side(file: Path, name: str, packages: Path) -> pd.DataFrame:
     """The rows of one side. RuntimeError when another product than was meant was timed."""
-    timed = set(_packages(player.json))
+    timed = set(_packages(file))
     if timed != {str(packages / "bench")}:
         raise RuntimeError(f"{name}: {packages / 'bench'} was to be timed, and {timed} was")
-    df = bench.load(player.json)
+    df = bench.load(file)
     paths = df["endpoint"].astype(str).str.extract(r"\[(.*)\]")[0]
     return df.assign(client=name, endpoint=paths)
 
@@ -132,7 +133,8 @@ def measure(options: argparse.Namespace) -> Result:
     if commit is None:
         told = options.against or "an older revision"
         return Result([], notes=[f"There is no {told} in this repository: nothing was compared."])
-    pairs, rounds = QUICK if options.quick else (PAIRS, ROUNDS)
+    whole = not options.quick
+    pairs, rounds = (PAIRS, ROUNDS) if whole else QUICK
     with tempfile.TemporaryDirectory(prefix="hotpaths-") as made:
         folder = options.keep or Path(made)
         versions = Versions(check_out(commit, folder / "then"), ROOT)
@@ -142,7 +144,7 @@ def measure(options: argparse.Namespace) -> Result:
     figures = [
         Figure("paths that are slower by a fifth", len(regressed), "", 0),
         Figure("paths compared", sum(one.change is not None for one in judged), "",
-               len(PATHS) if commit == _git("rev-parse", "HEAD") else None, True, False),
+               len(PATHS) if whole and commit == _git("rev-parse", "HEAD") else None, True, False),
     ]  # fmt: skip
     against = f"Against {commit[:12]}, {pairs} pairs of processes, CPU time."
     return Result(figures, [_line(one) for one in judged], [against])
