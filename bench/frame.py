@@ -160,6 +160,10 @@ class _Coded:
     def of(cls, chunk: Column) -> Self:
         found = _encoded(chunk)
         names = found.dictionary.to_pylist()
+        if found.null_count == len(found):
+            return cls(np.full(len(found), -1, np.int8), [])
+        if len(names) == 1 and not found.null_count:
+            return cls(np.zeros(len(found), np.int8), names)
         codes = _indices(found).astype(np.min_scalar_type(-max(1, len(names))))
         used = np.bincount(codes[codes >= 0], minlength=len(names))
         return cls(codes, [name if n else None for name, n in zip(names, used, strict=True)])
@@ -217,7 +221,8 @@ def _column(name: str, chunks: list[Any], runs: Sequence[Mapping[str, Any]]) -> 
         return whole.to_pandas().astype("datetime64[ns, UTC]")
     python = float if name in DERIVED else column_types()[name]
     plain: Any = pa.float64() if name in DERIVED else arrow_type(name)
-    return _DTYPES[python].__from_arrow__(pa.chunked_array(chunks, plain))
+    # In one piece: pandas would copy it chunk by chunk, and then all of it
+    return _DTYPES[python].__from_arrow__(pa.chunked_array(chunks, plain).combine_chunks())
 
 
 def unrolled(lists: pd.Series[Any]) -> tuple[Any, Any]:

@@ -27,6 +27,7 @@ from bench.model import Caution, Plan
 from bench.objective import parse_objective
 from bench.plan import make_plan
 from bench.stats.baseline import FEWEST, RECENT, Batch, Trial, against_each, batch, suspects
+from bench.stats.metrics import METRICS
 from bench.stats.objectives import judge_objectives
 from bench.stats.strata import NOWHERE, runs_of
 from bench.stats.vantages import by_vantage
@@ -49,6 +50,9 @@ _SAME_PLAN = (
 )
 """Keys of a plan that change what a request is or what it meets. Endpoints and strata are compared
 cell by cell; rounds and seed change how well a thing is measured, not what it is."""
+
+COLUMNS = tuple(metric.column for metric in METRICS.values())
+"""What is read of a batch, besides `bench.frame.KEYS`: an objective may name any metric."""
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -97,7 +101,8 @@ def _of_batch(one: StoredBatch) -> Stored:
         heads = tuple(head for head in one.heads if _vantage(head.run) == vantage)
         return _of_batch(replace(one, heads=heads))
 
-    whole = Stored(one.name, one.status, run, places, one.frame, one.cautions, tags, names)
+    frame = partial(one.frame, COLUMNS)
+    whole = Stored(one.name, one.status, run, places, frame, one.cautions, tags, names)
     return replace(whole, part=part) if len(names) > 1 else whole
 
 
@@ -117,7 +122,7 @@ class Candidate:
 
     ``past`` are at most the 20 newest batches before it that are comparable, oldest first;
     ``left_out`` has every other earlier one with the reason. ``vantage`` is named where a batch has
-    several.
+    several. ``df`` has `COLUMNS` and `bench.frame.KEYS`.
     """
 
     name: str
@@ -171,7 +176,7 @@ def _elsewhere(known: Sequence[Stored], path: Path) -> Stored | None:
     """What lies at a path, unless it is one of the stored."""
     if not path.exists() or any(path.resolve() in one.places for one in known):
         return None
-    df = load(path)
+    df = load(path, COLUMNS)
     parts = by_vantage(df)
 
     def part(vantage: str) -> Stored:
@@ -288,7 +293,7 @@ def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:
     """
     known = batches(results) if results.is_dir() else []
     if len(known) < 2:
-        return load(results), {}
+        return load(results, COLUMNS), {}
     newest = known[-1].heads[-1].run
     vantage = _vantage(newest)
     seen = [_seen_from(_of_batch(one), vantage) for one in known]
@@ -301,7 +306,7 @@ def unchanged(results: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:
         if name != vantage and vantage in one.vantages
     }
     told = {name: reason for name, reason in reasons.items() if reason}
-    return load_runs(fit), told | others
+    return load_runs(fit, COLUMNS), told | others
 
 
 def judge(candidate: Candidate, confirmation: Batch | None = None) -> tuple[Verdict, ...]:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
+from bench.stats import memory as memory_module
 from bench.stats.memory import effective_n
-from bench.stats.pairs import paired
+from bench.stats.pairs import Paired, paired
 from bench.stats.ranks import Rank, ranks
 from bench.stats.strata import Stratum
 from bench.stats.walsh import cut_off, middle
@@ -78,6 +79,27 @@ def test_independent_values_are_worth_their_number_and_copies_are_not() -> None:
     assert 50 < effective_n(np.repeat(noise[:80], 5)) < 120
 
 
+@pytest.mark.parametrize("memory", [1, 4_000, 50_000])
+def test_many_values_are_worth_the_same_by_few_lags_as_by_all(
+    memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether what resembles each other ends within an eighth of them, or does not."""
+    noise = np.random.default_rng(6).normal(size=60_000)
+    series = noise + 3 * np.sin(np.arange(60_000) / memory)
+    found = effective_n(series)
+    lags = memory_module._autocorrelation
+    monkeypatch.setattr(memory_module, "_autocorrelation", lambda x, _: lags(x, len(x)))
+    assert found == pytest.approx(effective_n(series), rel=1e-9)
+
+
+def test_two_are_the_same_at_whatever_level_and_in_whatever_order_they_were_asked() -> None:
+    """What is kept of an earlier comparison changes nothing of a later one."""
+    rounds = _rounds(4, a=100.0, b=101.0)
+    kept = Paired(rounds, STRATUM)
+    for one, other, level in (("a", "b", 0.95), ("b", "a", 0.99), ("a", "b", 0.99)):
+        assert kept(one, other, level) == paired(rounds, STRATUM, one, other, level)
+
+
 @given(st.lists(st.floats() | st.just(math.nan), max_size=80))
 def test_effective_n_never_exceeds_what_is_known(values: list[float]) -> None:
     """Between 1 and n, whatever the values; nothing is worth nothing."""
@@ -128,4 +150,4 @@ def test_places_are_a_ranking_only_as_far_as_the_rows_tell() -> None:
 
 
 def _ranked(**medians: float) -> tuple[Rank, ...]:
-    return ranks(_rounds(3, **medians), STRATUM, list(medians))
+    return ranks(Paired(_rounds(3, **medians), STRATUM), STRATUM, list(medians))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from bench.stats.quantiles import estimate, interval_ranks, quantile, smallest_n
 from bench.stats.rates import fails_more, rate
@@ -51,6 +53,45 @@ def test_a_quantile_exists_while_the_failure_share_is_below_one_minus_q(
     values = np.array([1.0] * answered + [math.inf] * failed)
     share_is_below = round(failed - (1 - q) * len(values), 9) < 0
     assert math.isfinite(quantile(values, q)) == share_is_below
+
+
+@given(_SAMPLES, _QS)
+def test_a_quantile_is_the_same_of_values_in_any_order(values: np.ndarray, q: float) -> None:
+    """What is picked out of the unordered is what stands there in order."""
+    assert quantile(values, q) == quantile(np.sort(values), q)
+    assert estimate(values, q) == estimate(np.sort(values), q)
+
+
+@given(st.integers(1, 2_000_000), _QS, st.sampled_from([0.9, 0.95, 0.99, 0.9875]))
+def test_the_ranks_of_an_interval_are_those_of_scipys_binomial(
+    n: int, q: float, level: float
+) -> None:
+    """Where both tails have room; `scipy.stats` itself takes too long to import."""
+    tail = (1 - level) / 2
+    low, high = int(binom.ppf(tail, n, q)), int(binom.ppf(1 - tail, n, q)) + 1
+    if low >= 1 and high <= n:
+        assert interval_ranks(n, q, level) == (low, high)
+
+
+@given(st.integers(1, 1_000_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_of_a_rate_is_scipys_wilson(counts: tuple[int, int]) -> None:
+    """To the last digits, and nought and one where nothing or everything failed."""
+    found = rate(*counts)
+    wilson = binomtest(*counts).proportion_ci(method="wilson")
+    assert found.low == pytest.approx(max(0.0, wilson.low), rel=1e-12, abs=1e-15)
+    assert found.high == pytest.approx(min(1.0, wilson.high), rel=1e-12)
+
+
+def test_the_statistics_do_without_what_takes_long_to_import() -> None:
+    """`scipy.stats` costs as much as reading a hundred runs, and pydantic half of that; what needs
+    them, a test that is rarely made or a file of another tool, loads them then."""
+    code = """if True:
+        import sys, bench
+        bench.load, bench.summarise
+        print(sorted({"scipy.stats", "pydantic", "matplotlib"} & {*sys.modules}))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(("q", "least"), [(0.5, 6), (0.9, 29), (0.95, 59), (0.99, 299)])

@@ -40,13 +40,13 @@ def waiting(verdict: Verdict) -> tuple[str, ...]:
 def stored(history: Path, name: str, candidates: Sequence[Candidate]) -> dict[str | None, Batch]:
     """A fresh measurement made earlier: a path, or a run in the history's confirmations; by the
     vantage of the candidates, where they name theirs."""
-    from bench.gate import CONFIRMATIONS
+    from bench.gate import COLUMNS, CONFIRMATIONS
     from bench.loading import load
     from bench.stats.baseline import batch
     from bench.stats.vantages import by_vantage
 
     inside = history / CONFIRMATIONS / name
-    df = load(inside if inside.is_dir() else name)
+    df = load(inside if inside.is_dir() else name, COLUMNS)
     if [one.vantage for one in candidates] == [None]:
         return {None: batch(df, name)}
     return {vantage: batch(part, name) for vantage, part in by_vantage(df).items()}

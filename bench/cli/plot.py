@@ -46,13 +46,15 @@ def plot(run: str, name: str, output: Path | None, theme: str, results: Path) ->
     are of a folder of runs: regionbench plot results trend. Rows of several vantages get a picture
     each, NAME-VANTAGE.png; `vantages` has them all.
     """
-    from bench.plots import PLOTS, is_empty
+    from bench.plots import COLUMNS, PLOTS, is_empty
 
     if name not in (ALL, *PLOTS):
         raise UsageError(f"there is no plot {name!r}; there is {', '.join((ALL, *PLOTS))}")
-    parts = _parts(stored(run, results).df)
+    names = [*PLOTS] if name == ALL else [name]
+    read = {column for one in names for column in COLUMNS[one]}
+    parts = _parts(stored(run, results, [*read]).df)
     tail = "-dark.png" if theme == "dark" else ".png"
-    for one in PLOTS if name == ALL else (name,):
+    for one in names:
         for mark, df in parts[one == "vantages"].items():
             figure = PLOTS[one](df, theme=theme)
             if name != ALL:

@@ -23,9 +23,9 @@ from bench.cli.stored import stored
 def report(run: str, output: Path | None, as_json: bool, results: Path) -> None:
     """Turn the stored RUN (a run's folder or id, a batch, a results folder or a samples file) into
     report.html and report.md. Works on runs that were cut off, and says what is missing."""
-    from bench.report import OUTPUTS, Findings, write_report
+    from bench.report import COLUMNS, OUTPUTS, Findings, write_report
 
-    rows = stored(run, results)
+    rows = stored(run, results, COLUMNS)
     found = Findings(rows.df)
     files = write_report(output or rows.folder, found)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,9 @@ class Stored:
     folder: Path
 
 
-def stored(name: str, results: Path) -> Stored:
-    """The rows of a run folder, a results folder or a file, or of a batch or run in ``results``.
+def stored(name: str, results: Path, columns: Sequence[str] | None = None) -> Stored:
+    """The rows of a run folder, a results folder or a file, or of a batch or run in ``results``;
+    with ``columns`` only these of them (`bench.load`).
 
     Raises UsageError for a name that nothing has, with the nearest that something has, and
     StoreError for what cannot be read.
@@ -32,13 +34,13 @@ def stored(name: str, results: Path) -> Stored:
 
     path = Path(name)
     if path.exists() and not _made(path):
-        return Stored(load(path), path if path.is_dir() else path.parent)
+        return Stored(load(path, columns), path if path.is_dir() else path.parent)
     within = path.parent if _made(path) else results
     if not within.is_dir():
         raise StoreError(f"There is no run {name!r}: no such path, and no results folder {within}.")
     folders = [head.folder for head in find(batches(within), path.name if _made(path) else name)]
     folder = folders[0] if len(folders) == 1 else within / name.rpartition("/")[2]
-    return Stored(load_runs(folders), folder)
+    return Stored(load_runs(folders, columns), folder)
 
 
 def _made(path: Path) -> bool:

@@ -6,12 +6,13 @@ it was meant to be; what nobody knows is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from bench.errors import StoreError
-from bench.foreign import aiperf_jsonl, curl_lines, k6_json, pytest_json
 from bench.model import Caution
 from bench.store import StoredRun, is_run
 
@@ -21,17 +22,32 @@ _SUFFIXES = (".json", ".jsonl", ".txt")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How one tool's files are known and read; ``read`` raises StoreError: place and remedy."""
+    """How one tool's files are known and read, by the functions of its module.
 
-    knows: Callable[[bytes], bool]
-    read: Callable[[Path], StoredRun]
+    Which is loaded when the first file is looked at: a folder of runs alone needs none of them, and
+    what they take costs as much as a hundred runs.
+    """
+
+    module: str
+
+    def knows(self, head: bytes) -> bool:
+        """Whether a file that begins so is one of the tool's."""
+        return bool(self._loaded().knows(head))
+
+    def read(self, file: Path) -> StoredRun:
+        """What such a file holds. Raises StoreError: place and remedy."""
+        found: StoredRun = self._loaded().read(file)
+        return found
+
+    def _loaded(self) -> Any:
+        return import_module(f"{__name__}.{self.module}")
 
 
 READERS: Mapping[str, Reader] = {
-    "pytest-benchmark": Reader(pytest_json.knows, pytest_json.read),
-    "k6": Reader(k6_json.knows, k6_json.read),
-    "AIPerf": Reader(aiperf_jsonl.knows, aiperf_jsonl.read),
-    "curl": Reader(curl_lines.knows, curl_lines.read),
+    "pytest-benchmark": Reader("pytest_json"),
+    "k6": Reader("k6_json"),
+    "AIPerf": Reader("aiperf_jsonl"),
+    "curl": Reader("curl_lines"),
 }
 """Tool → its reader; the first that knows a file reads it."""
 

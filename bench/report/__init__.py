@@ -13,7 +13,7 @@ import pandas as pd
 from bench.errors import StoreError
 from bench.report import markdown, terminal
 from bench.report.document import Document, Runs, document
-from bench.report.findings import Findings
+from bench.report.findings import COLUMNS, Findings
 
 
 def html(found: Findings) -> str:
@@ -75,6 +75,7 @@ def _write(path: Path, content: str) -> None:
 
 
 __all__ = [
+    "COLUMNS",
     "OUTPUTS",
     "Document",
     "Findings",

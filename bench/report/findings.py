@@ -9,12 +9,21 @@ import pandas as pd
 
 from bench.errors import NotEnoughData
 from bench.report.document import Document, Runs, document, with_places, with_routing
-from bench.stats import Summary, summarise
+from bench.stats import METRICS, Summary, summarise
+from bench.stats.cells import TOKENS
 from bench.stats.places import Places, places
 from bench.stats.routing import Routing, route
 from bench.stats.spillover import spillover
 from bench.stats.strata import runs_of
 from bench.stats.vantages import by_vantage
+
+COLUMNS = (
+    *(metric.column for metric in METRICS.values()),
+    *TOKENS,
+    *("seq", "region", "edge", "peer_ip", "http_version", "clock_step", "ttfb_layer"),
+    *("late_ns", "wakeup_late_ns"),
+)
+"""What outputs read, besides `bench.frame.KEYS`: a frame of them says the same as one of all."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kruskal
 
 from bench.model import NOT_ASKED, Caution
 from bench.stats import unsteady
 from bench.stats.cells import Cell
 from bench.stats.facts import Facts, counted, per_endpoint
-from bench.stats.metrics import bare, failed, flagged, latency_ms, left_out, never_kept
+from bench.stats.metrics import (
+    bare,
+    failed,
+    flagged,
+    latency_ms,
+    left_out,
+    never_kept,
+    together,
+)
 from bench.stats.pairs import Difference
 from bench.stats.strata import Stratum, runs_of
 from bench.stats.vantages import by_vantage
@@ -33,10 +40,11 @@ def cautions(
     groups: Sequence[tuple[Stratum, pd.DataFrame]],
     cells: Sequence[Cell],
     differences: Sequence[Difference],
+    rounds: Mapping[Stratum, pd.DataFrame],
 ) -> tuple[Caution, ...]:
     """Those that came with the frame (its store's), then what `CHECKS` find at each vantage."""
     brought = [_brought(item) for item in df.attrs.get("cautions") or ()]
-    whole = Facts(bare(df), runs_of(df), groups, cells, differences)
+    whole = Facts(bare(df), runs_of(df), groups, cells, differences, rounds)
     checks = [check for check in CHECKS if _READS.get(check, set()) <= set(df.columns)]
     places = _apart(whole)
     found = {name: [one for check in checks for one in check(facts)] for name, facts in places}
@@ -58,6 +66,7 @@ def _apart(facts: Facts) -> list[tuple[str, Facts]]:
                 [(s, rows) for s, rows in facts.groups if s.vantage == name],
                 [cell for cell in facts.cells if cell.stratum.vantage == name],
                 [d for d in facts.differences if d.stratum.vantage == name],
+                {s: rows for s, rows in facts.rounds.items() if s.vantage == name},
             ),
         )
         for name, df in parts.items()
@@ -148,9 +157,11 @@ def _models(facts: Facts) -> list[Caution]:
 
 
 def _by_endpoint(facts: Facts, column: str) -> dict[str, set[str]]:
-    rows = [part[["endpoint", column]].drop_duplicates().dropna() for _, part in facts.groups]
-    groups = pd.concat(rows).groupby("endpoint", observed=True)[column] if rows else ()
-    return {str(name): set(map(str, values)) for name, values in groups}
+    found: dict[str, set[str]] = {str(name): set() for name in facts.df["endpoint"].cat.categories}
+    for _, part in facts.groups:
+        for name, value in together(part["endpoint"], part[column]):
+            found[name].add(value)
+    return {name: values for name, values in found.items() if values}
 
 
 def _rate_limited(facts: Facts) -> list[Caution]:
@@ -230,8 +241,15 @@ def _lengths(part: pd.DataFrame) -> dict[str, float]:
         return {}
     means = tokens.groupby(rows["endpoint"], observed=True).mean()
     apart = means.max() - means.min() > LENGTH_SHARE * means.max()
-    beyond_chance = apart and kruskal(*sizes).pvalue < LENGTH_ALPHA
-    return {str(name): float(mean) for name, mean in means.items()} if beyond_chance else {}
+    if not apart or not _beyond_chance(sizes):
+        return {}
+    return {str(name): float(mean) for name, mean in means.items()}
+
+
+def _beyond_chance(sizes: Sequence[pd.Series[float]]) -> bool:
+    from scipy.stats import kruskal  # takes long to import, and answers are mostly alike
+
+    return bool(kruskal(*sizes).pvalue < LENGTH_ALPHA)
 
 
 def _mixed_connections(facts: Facts) -> list[Caution]:

@@ -19,6 +19,9 @@ from bench.stats.strata import Stratum
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 TOKENS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost_usd")
 
+_READ = {"outcome", "reused", "connection", "flags", *TOKENS, *(m.column for m in METRICS.values())}
+"""What a cell is made of: no other column need be taken apart by endpoint."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -63,6 +66,7 @@ def cells_of(stratum: Stratum, df: pd.DataFrame, runs: Sequence[Mapping[str, Any
     places = {name: place for place, name in enumerate(known) if seen[place]}
     shown = [name for name in names if name in places or _asked(name, runs)]
     rows = {name: np.flatnonzero(codes == places.get(name, -2)) for name in shown}
+    df = df[[name for name in df.columns if name in _READ]]
     return [_cell(stratum, name, df.take(rows[name]), reasons.get(name)) for name in shown]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -28,4 +27,6 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     Source: Y. Benjamini and Y. Hochberg, Controlling the False Discovery Rate, Journal of the Royal
     Statistical Society B 57 (1995).
     """
+    from scipy.stats import false_discovery_control  # takes long to import, and few ask for it
+
     return [float(value) for value in false_discovery_control(p)] if p else []

@@ -16,13 +16,14 @@ from bench.stats.strata import Stratum
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What checks look at: all rows (without attrs), the runs they are of, those that count by
-    stratum, and what came of them."""
+    stratum, what came of them, and each stratum's rounds (`bench.stats.pairs.table`)."""
 
     df: pd.DataFrame
     runs: Sequence[Mapping[str, Any]]
     groups: Sequence[tuple[Stratum, pd.DataFrame]]
     cells: Sequence[Cell]
     differences: Sequence[Difference]
+    rounds: Mapping[Stratum, pd.DataFrame]
 
 
 def per_endpoint(facts: Facts, count: Callable[[Cell], int]) -> dict[str, int]:

@@ -7,8 +7,8 @@ that were asked far apart; an interval that takes them for 300 is too narrow.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy import fft
-from scipy.stats import rankdata
 
 from bench.stats.quantiles import Values
 
@@ -36,13 +36,13 @@ def effective_n(values: Values) -> float:
     n = len(known)
     if n < FEWEST or np.all(known == known[0]):
         return float(n)
-    pairs = _paired_sums(_autocorrelation(_ranks(known)))
+    pairs = _initial_sums(_ranks(known))
     return float(np.clip(n / (2 * pairs.sum() - 1), 1.0, n))
 
 
 def _ranks(values: Values) -> Values:
     if len(values) <= EXACT:
-        return np.asarray(rankdata(values), dtype=np.float64)
+        return np.asarray(pd.Series(values).rank(), dtype=np.float64)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
     width = (high - low) / _CLASSES or 1.0
@@ -54,18 +54,26 @@ def _ranks(values: Values) -> Values:
     return np.asarray(middle[classes], dtype=np.float64)
 
 
-def _autocorrelation(ranks: Values) -> Values:
-    """ρ at lags 0 … n − 1, by the discrete Fourier transform."""
+def _initial_sums(ranks: Values) -> Values:
+    """ρ₂ₖ + ρ₂ₖ₊₁ while positive, never rising; the first holds lag 0.
+
+    Of many values first the lags up to an eighth of them, which takes half the time and nearly
+    always holds the end.
+    """
     n = len(ranks)
-    size = fft.next_fast_len(2 * n, real=True)
+    for lags in (n // 8, n) if n > EXACT else (n,):
+        sums = _autocorrelation(ranks, lags)[: lags // 2 * 2].reshape(-1, 2).sum(axis=1)
+        negative = np.flatnonzero(sums <= 0)
+        if len(negative):
+            sums = sums[: negative[0]]
+            break
+    return np.minimum.accumulate(sums) if len(sums) else np.array([1.0])
+
+
+def _autocorrelation(ranks: Values, lags: int) -> Values:
+    """ρ at lags 0 … ``lags`` − 1, by the discrete Fourier transform: with as many noughts behind
+    the values as lags, so that none meets the beginning again."""
+    size = fft.next_fast_len(len(ranks) + lags, real=True)
     spectrum = fft.rfft(ranks - ranks.mean(), size)
-    covariance = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:n]
+    covariance = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:lags]
     return np.asarray(covariance / covariance[0], dtype=np.float64)
-
-
-def _paired_sums(rho: Values) -> Values:
-    """ρ₂ₖ + ρ₂ₖ₊₁ while positive, never rising; the first holds lag 0."""
-    sums = rho[: len(rho) // 2 * 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(sums <= 0)
-    kept = sums[: negative[0]] if len(negative) else sums
-    return np.minimum.accumulate(kept) if len(kept) else np.array([1.0])

@@ -20,6 +20,9 @@ from bench.units import NS_PER_MS
 
 Flags = npt.NDArray[np.bool_]
 
+_FEW = 4
+"""Names up to which a comparison for each is faster than a look-up for every row."""
+
 NOBODYS_FAULT = ("cancelled", "client_fault")
 """Outcomes that say nothing about an endpoint: they stay out of every number and are counted."""
 
@@ -134,7 +137,14 @@ def _named(names: pd.Series[Any], test: Callable[[str], bool], unnamed: bool = F
     """
     codes, known = coded(names)
     passing: Flags = np.asarray([*map(test, known), unnamed], dtype=np.bool_)
-    return np.asarray(passing[codes])
+    usual = 2 * np.count_nonzero(passing) > len(passing)
+    others = np.flatnonzero(passing != usual)
+    if len(others) > _FEW:
+        return np.asarray(passing[codes])
+    found = np.full(len(codes), usual)
+    for place in others:
+        found ^= codes == (place if place < len(known) else -1)
+    return found
 
 
 def coded(names: pd.Series[Any]) -> tuple[npt.NDArray[np.signedinteger[Any]], list[str]]:
@@ -142,6 +152,15 @@ def coded(names: pd.Series[Any]) -> tuple[npt.NDArray[np.signedinteger[Any]], li
     if not isinstance(names.dtype, pd.CategoricalDtype):
         names = names.astype("string").astype("category")
     return np.asarray(names.cat.codes), [str(name) for name in names.cat.categories]
+
+
+def together(one: pd.Series[Any], other: pd.Series[Any]) -> list[tuple[str, str]]:
+    """Each two names that some row has both of: of ``one``, and of ``other``."""
+    (codes, names), (others, values) = coded(one), coded(other)
+    both = (codes >= 0) & (others >= 0)
+    places = codes[both] * np.int64(len(values)) + others[both]
+    found = (divmod(int(at), len(values)) for at in np.flatnonzero(np.bincount(places)))
+    return [(names[place], values[at]) for place, at in found]
 
 
 def plain_ms(df: pd.DataFrame, name: str) -> Values:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bench.stats.memory import effective_n
-from bench.stats.metrics import coded, latency_ms
+from bench.stats.metrics import Flags, coded, latency_ms
 from bench.stats.quantiles import LEVEL, Estimate, Values, quantile, smallest_n
-from bench.stats.rates import fails_more, fails_often, rate
+from bench.stats.rates import Rate, fails_more, fails_often, rate
 from bench.stats.strata import Stratum
-from bench.stats.walsh import Middle, middle
-
-Worths = dict[frozenset[str], float]
-"""Two endpoints → how many independent pairs theirs are worth."""
+from bench.stats.walsh import Middle, Ranked, middle_at, ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
     # Backwards, so that of a round that was asked twice the first stands
     values[rows[::-1], endpoints[has][::-1]] = ms[has][::-1]
     names = pd.Index(columns, name="endpoint", dtype=object)
-    asked = sorted({columns[at] for at in pd.unique(endpoints[has])})
+    asked = sorted(columns[at] for at in np.flatnonzero(np.bincount(endpoints[has])))
     return pd.DataFrame(values, index, names, copy=False)[asked]
 
 
@@ -118,53 +115,105 @@ def _distinct(
     return np.flatnonzero(marks), (np.cumsum(marks) - 1)[keys]
 
 
-def paired(
-    rounds: pd.DataFrame,
-    stratum: Stratum,
-    endpoint: str,
-    baseline: str,
-    level: float = LEVEL,
-    worths: Worths | None = None,
-) -> Difference:
-    """The difference of two columns of `table`; an endpoint without rows has no pairs.
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One endpoint's column of `table`: in ms, as logs, and what of it failed."""
 
-    ``worths`` keeps what is the same at every level and either way round, for who compares the same
-    two again.
+    ms: Values
+    logs: Values
+    failures: Rate
+
+    @classmethod
+    def of(cls, ms: Values) -> Self:
+        with np.errstate(divide="ignore"):
+            logs = np.asarray(np.log(ms), dtype=np.float64)
+        failed, n = _count(np.isinf(ms)), _count(~np.isnan(ms))
+        return cls(ms, logs, rate(failed, n))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What two columns say together, at whatever level."""
+
+    n: int
+    n_both_failed: int
+    worth: float
+    at: Ranked
+    baseline_ms: float
+    faster: Percent
+    endpoint_fails: bool
+
+
+class Paired:
+    """The differences of a stratum's rounds: of any two columns of `table`, at any level.
+
+    What does not depend on the level is found once, for they are compared again and again: with
+    global, with the lowest, and each with each.
     """
-    worths = {} if worths is None else worths
-    ours, theirs = _column(rounds, endpoint), _column(rounds, baseline)
-    complete = ~(np.isnan(ours) | np.isnan(theirs))
-    both = complete & np.isinf(ours) & np.isinf(theirs)
-    a, b = ours[complete & ~both], theirs[complete & ~both]
-    logs = _log_ratio(a, b)
-    both_ways = frozenset((endpoint, baseline))
-    worth = worths[both_ways] = worths[both_ways] if both_ways in worths else effective_n(logs)
-    found = middle(logs, level, stretch=len(logs) / worth if worth else 1.0)
-    return Difference(
-        stratum,
-        endpoint,
-        baseline,
+
+    def __init__(self, rounds: pd.DataFrame, stratum: Stratum) -> None:
+        self._rounds, self._stratum = rounds, stratum
+        self._columns: dict[str, _Column] = {}
+        self._pairs: dict[tuple[str, str], _Pair] = {}
+
+    def __call__(self, endpoint: str, baseline: str, level: float = LEVEL) -> Difference:
+        """The difference of two; an endpoint without rows has no pairs."""
+        pair = self._pair(endpoint, baseline)
+        found = middle_at(pair.at, pair.n, level, pair.n / pair.worth if pair.worth else 1.0)
+        return Difference(
+            self._stratum,
+            endpoint,
+            baseline,
+            pair.n,
+            pair.n_both_failed,
+            pair.worth,
+            _ms(found, pair, level),
+            _percent(found, pair.n, level),
+            pair.faster,
+            level,
+            pair.endpoint_fails,
+        )
+
+    def _pair(self, endpoint: str, baseline: str) -> _Pair:
+        if (endpoint, baseline) not in self._pairs:
+            other = self._pairs.get((baseline, endpoint))
+            columns = self._column(endpoint), self._column(baseline)
+            self._pairs[endpoint, baseline] = _pair(*columns, other.worth if other else None)
+        return self._pairs[endpoint, baseline]
+
+    def _column(self, name: str) -> _Column:
+        if name not in self._columns:
+            self._columns[name] = _Column.of(_column(self._rounds, name))
+        return self._columns[name]
+
+
+def _pair(ours: _Column, theirs: _Column, worth: float | None) -> _Pair:
+    """``worth`` is known where the two have been compared the other way round."""
+    either = np.isinf(ours.ms) & np.isinf(theirs.ms)
+    used = ~(np.isnan(ours.ms) | np.isnan(theirs.ms) | either)
+    a, b = ours.ms[used], theirs.ms[used]
+    logs = ours.logs[used] - theirs.logs[used]
+    return _Pair(
         len(a),
-        int(both.sum()),
-        worth,
-        _ms(found, b, level),
-        _percent(found, len(b), level),
+        _count(either),
+        effective_n(logs) if worth is None else worth,
+        ranked(logs),
+        quantile(b, 0.5) if len(b) else math.nan,
         _faster(a, b),
-        level,
-        _fails(ours, theirs),
+        fails_often(ours.failures) or fails_more(ours.failures, theirs.failures),
     )
 
 
-def _log_ratio(ours: Values, theirs: Values) -> Values:
-    """log(ours / theirs); ±inf where one of them failed."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(ours) - np.log(theirs), dtype=np.float64)
+def paired(
+    rounds: pd.DataFrame, stratum: Stratum, endpoint: str, baseline: str, level: float = LEVEL
+) -> Difference:
+    """As `Paired` tells it, of one who asks but once."""
+    return Paired(rounds, stratum)(endpoint, baseline, level)
 
 
-def _ms(found: Middle, baseline_ms: Values, level: float) -> Estimate:
-    at = quantile(baseline_ms, 0.5) if len(baseline_ms) else math.nan
-    value, low, high = (_times(x, at) for x in (found.value, found.low, found.high))
-    return Estimate(value, low, high, _note(found, len(baseline_ms), level))
+def _ms(found: Middle, pair: _Pair, level: float) -> Estimate:
+    value, low, high = (_times(x, pair.baseline_ms) for x in (found.value, found.low, found.high))
+    return Estimate(value, low, high, _note(found, pair.n, level))
 
 
 def _times(log: float | None, at_ms: float) -> float | None:
@@ -194,15 +243,10 @@ def _note(found: Middle, n: int, level: float) -> str:
 
 def _faster(ours: Values, theirs: Values) -> Percent:
     """The share of rounds in which ours ended first, in percent, with Wilson's interval."""
-    found = rate(int((ours < theirs).sum()), len(ours))
+    found = rate(_count(ours < theirs), len(ours))
     if found.share is None or found.low is None or found.high is None:
         return Percent(None, None, None, "no data")
     return Percent(100 * found.share, 100 * found.low, 100 * found.high)
-
-
-def _fails(ours: Values, theirs: Values) -> bool:
-    one, other = (rate(int(np.isinf(x).sum()), int((~np.isnan(x)).sum())) for x in (ours, theirs))
-    return fails_often(one) or fails_more(one, other)
 
 
 def differences_ms(rounds: pd.DataFrame, endpoint: str, baseline: str) -> Values:
@@ -216,3 +260,7 @@ def _column(rounds: pd.DataFrame, endpoint: str) -> Values:
     if endpoint not in rounds.columns:
         return np.full(len(rounds), np.nan)
     return rounds[endpoint].to_numpy(dtype=np.float64)
+
+
+def _count(flags: Flags) -> int:
+    return int(np.count_nonzero(flags))

@@ -11,12 +11,13 @@ Statistics, 3rd ed. (2003), §7.1, for the interval.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy.special import betaincc
 
 Values = npt.NDArray[np.float64]
 
@@ -47,11 +48,10 @@ def quantile(values: Values, q: float) -> float:
     Hyndman and Fan). It is +∞ exactly when the share of +∞ is at least 1 − q, and it mirrors:
     the median of −x is minus the median of x. NaN: half of the values are −∞, half are +∞.
     """
-    ordered = in_order(values)
-    place = round(len(ordered) * q, 9)
-    upper = min(math.floor(place), len(ordered) - 1)
+    place = round(len(values) * q, 9)
+    upper = min(math.floor(place), len(values) - 1)
     lower = upper - 1 if place == upper and upper > 0 else upper
-    low, high = float(ordered[lower]), float(ordered[upper])
+    low, high = _picked(values, lower, upper)
     if low == high:
         return low
     return math.nan if low == -math.inf and high == math.inf else low / 2 + high / 2
@@ -69,7 +69,7 @@ def interval_ranks(n: int, q: float, level: float = LEVEL) -> tuple[int, int] | 
     if n < 1:
         return None
     tail = (1 - level) / 2
-    low, high = int(binom.ppf(tail, n, q)), int(binom.ppf(1 - tail, n, q)) + 1
+    low, high = _fewest(tail, n, q), _fewest(1 - tail, n, q) + 1
     if low >= 1 and high <= n:
         return low, high
     return _outermost(n, q, level)
@@ -82,9 +82,19 @@ def _outermost(n: int, q: float, level: float) -> tuple[int, int] | None:
     spare = 1 - level - q**n
     if spare < 0:
         return None
-    low = int(binom.ppf(spare, n, q))
-    low = low + 1 if binom.cdf(low, n, q) <= spare else low
+    low = _fewest(spare, n, q)
+    low = low + 1 if _at_most(low, n, q) <= spare else low
     return (low, n) if low >= 1 else None
+
+
+def _fewest(chance: float, n: int, q: float) -> int:
+    """The smallest k with P(B ≤ k) ≥ ``chance``, of a binomial(n, q) B."""
+    return bisect_left(range(n), chance, key=lambda k: _at_most(k, n, q))
+
+
+def _at_most(k: int, n: int, q: float) -> float:
+    """P(B ≤ k). As scipy.stats.binom has it, which takes longer to import than a month to read."""
+    return float(betaincc(k + 1, n - k, q)) if k < n else 1.0
 
 
 @lru_cache(maxsize=256)
@@ -98,8 +108,17 @@ def smallest_n(q: float, level: float = LEVEL) -> int:
 
 def in_order(values: Values) -> Values:
     """``values`` from the lowest on: themselves, where they are so already."""
-    steps = len(values) < 2 or bool((values[:-1] <= values[1:]).all())
-    return values if steps else np.sort(values)
+    return values if _ordered(values) else np.sort(values)
+
+
+def _ordered(values: Values) -> bool:
+    return len(values) < 2 or bool((values[:-1] <= values[1:]).all())
+
+
+def _picked(values: Values, *places: int) -> list[float]:
+    """What stands there in order, without ordering the others: a fifth of the time."""
+    found = values if _ordered(values) else np.partition(values, places)
+    return [float(found[place]) for place in places]
 
 
 def estimate(values: Values, q: float, level: float = LEVEL) -> Estimate:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import pandas as pd
-
-from bench.stats.pairs import Difference, Worths, paired
+from bench.stats.pairs import Difference, Paired
 from bench.stats.quantiles import LEVEL
 from bench.stats.strata import Stratum
 
@@ -27,9 +25,7 @@ class Rank:
     level: float = LEVEL
 
 
-def ranks(
-    rounds: pd.DataFrame, stratum: Stratum, names: Sequence[str], worths: Worths | None = None
-) -> tuple[Rank, ...]:
+def ranks(paired: Paired, stratum: Stratum, names: Sequence[str]) -> tuple[Rank, ...]:
     """The places of ``names``, columns of `bench.stats.pairs.table`, fastest first.
 
     One is behind all that every two-sided comparison, each at 1 − 0.05 / number of pairs, shows to
@@ -40,7 +36,7 @@ def ranks(
     """
     pairs = list(combinations(names, 2))
     level = 1 - (1 - LEVEL) / max(1, len(pairs))
-    found = [paired(rounds, stratum, one, other, level, worths) for one, other in pairs]
+    found = [paired(slower, faster, level) for faster, slower in pairs]
     places = [_place(stratum, name, len(names), found) for name in names]
     return tuple(sorted(places, key=lambda rank: (rank.best + rank.worst, rank.best)))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy.special import betaincinv
-from scipy.stats import binomtest, hypergeom
+from scipy.special import betaincinv, ndtri
 
 from bench.stats.quantiles import LEVEL
 
@@ -41,9 +41,15 @@ def rate(failed: int, n: int) -> Rate:
     """
     if n == 0:
         return Rate(0, 0, None, None, None)
-    interval = binomtest(failed, n).proportion_ci(confidence_level=LEVEL, method="wilson")
-    low, high = max(0.0, float(interval.low)), min(1.0, float(interval.high))
+    low, high = _wilson(failed, n)
     return Rate(failed, n, failed / n, low if failed else 0.0, high if failed < n else 1.0)
+
+
+def _wilson(failed: int, n: int) -> tuple[float, float]:
+    p, z = failed / n, float(ndtri(0.5 + 0.5 * LEVEL))
+    of = 2 * (n + z**2)
+    middle, reach = (2 * n * p + z**2) / of, z / of * math.sqrt(4 * n * p * (1 - p) + z**2)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def fails_often(one: Rate) -> bool:
@@ -61,6 +67,8 @@ def fails_more(one: Rate, other: Rate) -> bool:
 @lru_cache(maxsize=100_000)
 def fisher(failed: int, n: int, other_failed: int, other_n: int) -> float:
     """The one-sided p of Fisher's exact test that ``failed`` of ``n`` is no more than the other."""
+    from scipy.stats import hypergeom  # takes long to import, and few rates are that far apart
+
     both = failed + other_failed
     return float(hypergeom.sf(failed - 1, n + other_n, both, n))
 

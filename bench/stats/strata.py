@@ -171,8 +171,9 @@ def _stratum(
 def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Where the rows, and runs without any, were measured from; sorted."""
     named = (str(run["vantage"]) for run in runs if run.get("vantage"))
-    seen = pd.Series(bare(df)["vantage"].unique()).dropna()
-    return tuple(sorted({*map(str, seen), *named}))
+    codes, names = coded(bare(df)["vantage"])
+    seen = (names[place] for place in np.flatnonzero(np.bincount(codes[codes >= 0])))
+    return tuple(sorted({*seen, *named}))
 
 
 def runs_from(stratum: Stratum, runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from bench.stats.cautions import cautions
 from bench.stats.cells import QUANTILES, Cell, cells_of, tokens_of
 from bench.stats.fit import field_of
 from bench.stats.metrics import bare, counts, left_out
-from bench.stats.pairs import Difference, Worths, paired, table
+from bench.stats.pairs import Difference, Paired, table
 from bench.stats.quantiles import LEVEL
 from bench.stats.ranks import Rank, ranks
 from bench.stats.strata import (
@@ -104,16 +104,16 @@ def summarise(df: pd.DataFrame) -> Summary:
         cell for s in strata for cell in cells_of(s, rows.get(s, none), runs_from(s, runs))
     )
     rounds = {stratum: table(part, stratum) for stratum, part in groups}
-    worths: dict[Stratum, Worths] = {stratum: {} for stratum in rounds}
-    differences = tuple(d for s in rounds for d in _against_global(s, rounds[s], cells, worths[s]))
-    contrasts = tuple(d for s in rounds for d in _against_lowest(s, rounds[s], cells, worths[s]))
-    places = tuple(r for s in rounds for r in ranks(rounds[s], s, _fit(s, cells), worths[s]))
+    paired = {stratum: Paired(table, stratum) for stratum, table in rounds.items()}
+    differences = tuple(d for s in rounds for d in _against_global(s, paired[s], cells))
+    contrasts = tuple(d for s in rounds for d in _against_lowest(s, paired[s], cells))
+    places = tuple(r for s in rounds for r in ranks(paired[s], s, _fit(s, cells)))
     return Summary(
         cells=cells,
         differences=differences,
         contrasts=contrasts,
         ranks=places,
-        cautions=cautions(given, groups, cells, differences),
+        cautions=cautions(given, groups, cells, differences, rounds),
         strata=strata,
         rows=len(df),
         left_out=left_out(df),
@@ -126,23 +126,19 @@ def _vantage(run: Mapping[str, Any]) -> str:
     return str(run.get("vantage") or NOWHERE)
 
 
-def _against_global(
-    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...], worths: Worths
-) -> list[Difference]:
+def _against_global(stratum: Stratum, paired: Paired, cells: tuple[Cell, ...]) -> list[Difference]:
     names = _measured(stratum, cells)
     others = [name for name in names if name != GLOBAL] if GLOBAL in names else []
-    return [paired(rounds, stratum, name, GLOBAL, worths=worths) for name in others]
+    return [paired(name, GLOBAL) for name in others]
 
 
-def _against_lowest(
-    stratum: Stratum, rounds: pd.DataFrame, cells: tuple[Cell, ...], worths: Worths
-) -> list[Difference]:
+def _against_lowest(stratum: Stratum, paired: Paired, cells: tuple[Cell, ...]) -> list[Difference]:
     if not (fit := _fit(stratum, cells)):
         return []
     lowest = fit[0]
     rivals = [name for name in _measured(stratum, cells) if name != lowest]
     level = 1 - (1 - LEVEL) / max(1, len(rivals))
-    return [paired(rounds, stratum, name, lowest, level, worths) for name in rivals]
+    return [paired(name, lowest, level) for name in rivals]
 
 
 def _measured(stratum: Stratum, cells: tuple[Cell, ...]) -> list[str]:

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
 from bench.model import Caution
 from bench.stats.facts import Facts, counted
 from bench.stats.metrics import coded, latency_ms, plain_ms
-from bench.stats.pairs import table
 from bench.stats.quantiles import Values
 from bench.stats.strata import Stratum
 from bench.units import NS_PER_MS, format_ms
@@ -27,12 +25,13 @@ MEMORY_SHARE = 0.5
 
 
 def drift_seen(facts: Facts) -> list[Caution]:
-    found = (_drift_in(stratum, part) for stratum, part in facts.groups)
+    found = (_drift_in(stratum, table) for stratum, table in facts.rounds.items())
     return [caution for caution in found if caution is not None]
 
 
-def _drift_in(stratum: Stratum, part: pd.DataFrame) -> Caution | None:
-    ms = table(part, stratum).replace(np.inf, np.nan).to_numpy(dtype=np.float64)
+def _drift_in(stratum: Stratum, table: pd.DataFrame) -> Caution | None:
+    ms = table.to_numpy(dtype=np.float64)
+    ms = np.where(np.isinf(ms), np.nan, ms)
     # Each beside its own median: where endpoints were asked one after the other, they differ
     rounds = row_medians(ms / row_medians(ms.T))
     change = drift(rounds[~np.isnan(rounds)])
@@ -65,6 +64,8 @@ def drift(values: Values) -> float | None:
     first, last = float(np.median(values[:third])), float(np.median(values[-third:]))
     if first <= 0 or abs(last / first - 1) < DRIFT_SHARE:
         return None
+    from scipy.stats import kendalltau  # takes long to import, and few runs get so far
+
     trend = kendalltau(np.arange(len(values)), values).pvalue
     return last / first - 1 if trend < DRIFT_ALPHA else None
 

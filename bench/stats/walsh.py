@@ -35,8 +35,10 @@ LISTED = 2_000
 less than a hundredth of the interval."""
 
 _CLASSES = 1 << 17
-_PLACES = np.arange(1, 2 * _CLASSES + 1)
+_PLACES = np.arange(1.0, 2 * _CLASSES + 1)
 _HALVINGS = 80
+
+Ranked = Callable[[int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +59,23 @@ def middle(differences: Values, level: float = LEVEL, stretch: float = 1.0) -> M
     ``stretch`` is n over the effective number of pairs (`bench.stats.memory`): the variance grows
     by it, and the interval by its root.
     """
-    cut = cut_off(len(differences), level)
-    averages = len(differences) * (len(differences) + 1) // 2
+    return middle_at(ranked(differences), len(differences), level, stretch)
+
+
+def middle_at(at: Ranked, n: int, level: float = LEVEL, stretch: float = 1.0) -> Middle:
+    """As `middle`, of ``n`` differences that are `ranked`: for one who asks at several levels."""
+    cut = cut_off(n, level)
+    averages = n * (n + 1) // 2
     rank = averages / 2 - (averages / 2 - cut) * math.sqrt(max(1.0, stretch))
     if cut < 1 or rank < 1:
         return Middle(None, None, None)
     low, high = math.floor(rank), averages + 1 - math.floor(rank)
     lower, upper = (averages + 1) // 2, averages // 2 + 1
-    at = _ranked(differences)
     return Middle(*(_far(x) for x in ((at(lower) + at(upper)) / 2, at(low), at(high))))
 
 
-def _ranked(differences: Values) -> Callable[[int], float]:
-    """The Walsh average of a rank, from 1."""
+def ranked(differences: Values) -> Ranked:
+    """The Walsh average of a rank, from 1, of differences as `middle` takes them."""
     if len(differences) <= LISTED:
         return partial(_average, np.sort(np.clip(differences, -FAR, FAR)))
     finite = np.isfinite(differences)
@@ -78,8 +84,8 @@ def _ranked(differences: Values) -> Callable[[int], float]:
     return _counted(differences)
 
 
-def _counted(differences: Values) -> Callable[[int], float]:
-    """As `_ranked`, by classes: how often each sum of two occurs is a convolution with itself."""
+def _counted(differences: Values) -> Ranked:
+    """As `ranked`, by classes: how often each sum of two occurs is a convolution with itself."""
     finite = differences[np.isfinite(differences)]
     worst, best = (int((differences == end).sum()) for end in (math.inf, -math.inf))
     low, high = min(finite.min(), 0.0), max(finite.max(), 0.0)

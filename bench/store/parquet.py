@@ -31,6 +31,7 @@ _PACK = "restore that pack from a copy, for no other file has its rows"
 _NO_PARQUET = "it cannot be read as Parquet"
 _TAIL = 8
 _GUESS = 1 << 16
+_EACH_ITS_OWN = ("started_at", "request_id", "request_sha256")
 _VERSION_KEY = b"regionbench.schema_version"
 
 
@@ -147,15 +148,19 @@ def open_columns(place: Place, name: str, record: Mapping[str, Any]) -> Iterator
         try:
             source, footer = _vouched_for(path, file, record)
             about = _metadata(footer)
-            kinds = column_types()
-            texts = [one for one in about.schema.names if kinds.get(one) is str]
+            texts = [one for one in about.schema.names if _repeats(one)]
             found = pq.ParquetFile(
                 source, metadata=about, read_dictionary=texts, page_checksum_verification=True
             )
-            _check_version(path, found.schema_arrow)
+            _check_version(path, about.metadata)
             yield found
         except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
             raise _damaged(path, _NO_PARQUET, record) from error
+
+
+def _repeats(name: str) -> bool:
+    """Whether a column holds few texts, so that places in a list of them stand for a row's."""
+    return column_types().get(name) is str and name not in _EACH_ITS_OWN
 
 
 @lru_cache(maxsize=4)
@@ -197,7 +202,7 @@ def read(path: Path) -> list[Row]:
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _check_version(path, file.schema_arrow)
+            _check_version(path, file.metadata.metadata)
             return rows_of(file.read())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(path, _NO_PARQUET) from error
@@ -215,8 +220,8 @@ def note(path: Path, key: bytes) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def _check_version(path: object, found: pa.Schema) -> None:
-    text = (found.metadata or {}).get(_VERSION_KEY, b"")
+def _check_version(path: object, notes: Mapping[bytes, bytes] | None) -> None:
+    text = (notes or {}).get(_VERSION_KEY, b"")
     if not text.isdigit():
         raise StoreError(f"{path} is no file of regionbench: it has no schema version; {_LINES}.")
     if int(text) > SCHEMA_VERSION:

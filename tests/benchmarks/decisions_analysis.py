@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.stats.pairs import Difference, paired
+from bench.stats.pairs import Difference, Paired
 from bench.stats.ranks import Rank, ranks
 from bench.stats.strata import Stratum
 from bench.stats.walsh import middle
@@ -44,7 +44,8 @@ def sitting(rounds: Values) -> tuple[Difference, tuple[Rank, ...]]:
     """What a summary would say of one sitting, shape (rounds, endpoints)."""
     names = [str(place) for place in range(rounds.shape[1])]
     frame = pd.DataFrame(rounds, columns=names)
-    return paired(frame, _STRATUM, "1", "0"), ranks(frame, _STRATUM, names)
+    paired = Paired(frame, _STRATUM)
+    return paired("1", "0"), ranks(paired, _STRATUM, names)
 
 
 def measure(quick: bool) -> Result:
