@@ -47,10 +47,10 @@ def quantile(values: Values, q: float) -> float:
     Hyndman and Fan). It is +∞ exactly when the share of +∞ is at least 1 − q, and it mirrors:
     the median of −x is minus the median of x. NaN: half of the values are −∞, half are +∞.
     """
-    ordered = in_order(values)
-    place = round(len(ordered) * q, 9)
-    upper = min(math.floor(place), len(ordered) - 1)
+    place = round(len(values) * q, 9)
+    upper = min(math.floor(place), len(values) - 1)
     lower = upper - 1 if place == upper and upper > 0 else upper
+    ordered = values if _is_ordered(values) else np.partition(values, (lower, upper))
     low, high = float(ordered[lower]), float(ordered[upper])
     if low == high:
         return low
@@ -98,8 +98,11 @@ def smallest_n(q: float, level: float = LEVEL) -> int:
 
 def in_order(values: Values) -> Values:
     """``values`` from the lowest on: themselves, where they are so already."""
-    steps = len(values) < 2 or bool((values[:-1] <= values[1:]).all())
-    return values if steps else np.sort(values)
+    return values if _is_ordered(values) else np.sort(values)
+
+
+def _is_ordered(values: Values) -> bool:
+    return len(values) < 2 or bool((values[:-1] <= values[1:]).all())
 
 
 def estimate(values: Values, q: float, level: float = LEVEL) -> Estimate:
