@@ -92,7 +92,7 @@ def cadence_of(rows: pd.DataFrame, name: str) -> Cadence:
 
 def _nothing(seen: View, found: Mapping[str, Cadence]) -> str:
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
-        return f"All {len(seen.rows)} requests failed: no token came."
+        return f"All {len(seen.places)} requests failed: no token came."
     if found:
         return "All tokens of each answer came together: there are no gaps to draw."
     return "No answer has the times of its tokens: only streams of two tokens or more have."
