@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.frame import DERIVED, tidy
+from bench.frame import DERIVED, tidy, unrolled
 from bench.model import COLUMNS
 from tests.synthetic import rows, run
 
@@ -36,7 +36,7 @@ def test_no_rows_give_all_columns_with_their_types() -> None:
         ("network_ms", "Float64"),
         ("reused", "boolean"),
         ("started_at", "datetime64[ns, UTC]"),
-        ("token_offsets_ns", "object"),
+        ("token_offsets_ns", "list<item: int64>[pyarrow]"),
         ("error", "string"),
     ],
 )
@@ -107,3 +107,13 @@ def test_no_value_breaks_the_frame(table: list[dict[str, Any]]) -> None:
     frame = tidy(table)
     assert len(frame) == len(table)
     assert str(frame["total_ns"].dtype) == "Int64"
+
+
+def test_lists_are_arrows_and_unroll_with_none_of_what_is_not_known() -> None:
+    """Also once they are objects again, which is what a file of pandas' own can hold."""
+    frame = tidy([{"token_offsets_ns": (5, 7)}, {}, {"token_offsets_ns": ()}])
+    objects = frame["token_offsets_ns"].astype(object)
+    for lists in (frame["token_offsets_ns"], objects):
+        items, sizes = unrolled(lists)
+        assert (items.tolist(), sizes.tolist()) == ([5, 7], [2, 0, 0])
+    assert frame["token_offsets_ns"].explode().dropna().tolist() == [5, 7]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.frame import tidy
 from bench.plots import COLUMNS, PLOTS, is_empty, sparse, style, view
+from bench.plots.phases import middle_fifth
 from tests.plots_kit import tokens, words
 from tests.synthetic import rows, run
 
@@ -55,7 +56,9 @@ def _runs() -> list[dict[str, Any]]:
 def test_a_large_figure_states_the_numbers_of_all_rows(
     name: str, large: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written is what the exact figure has, and from how many points it is drawn."""
+    """What is written is what the exact figure has, and from how many points it is drawn. The
+    frame is then as it was: nothing that was taken from it in place is worked on in place."""
+    before = large.copy(deep=True)
     exact = words(PLOTS[name](large))
     monkeypatch.setattr(view, "MANY", 500)
     monkeypatch.setattr(sparse, "MANY", 500)
@@ -67,6 +70,7 @@ def test_a_large_figure_states_the_numbers_of_all_rows(
     assert SAID.get(name, "") in told
     if name not in SAMPLED:
         assert DRAWN.sub("", told) == " ".join(exact.split())
+    assert large.equals(before)
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -90,6 +94,15 @@ def test_a_thinned_distribution_is_within_a_thousandth_of_the_exact_one(n: int, 
     exact = np.searchsorted(values, values, side="right") / n
     assert np.abs(drawn[at] - exact).max() <= 0.001
     assert (few[0], few[-1]) == (values[0], values[-1])
+
+
+@given(st.lists(st.integers(0, 9) | st.floats(0, 10), min_size=1, max_size=60))
+def test_the_middle_fifth_is_that_of_the_ranks(values: list[float]) -> None:
+    """Where many are equal too: the earlier has the lower rank."""
+    ranks = pd.Series(values, dtype=float).rank(method="first", pct=True)
+    assert middle_fifth(np.array(values, dtype=float)).tolist() == [
+        at for at, rank in enumerate(ranks) if 0.4 < rank <= 0.6
+    ]
 
 
 def test_rounds_are_kept_whole(large: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_tokens_that_came_together_are_in_no_gap() -> None:
     table = rows(6, ["us-east-1"], tail=0.0)
     for row in table:
         row |= tokens(row)
-    found = cadence_of(_seen(tidy(table, [run()])).rows, "us-east-1")
+    found = cadence_of(_seen(tidy(table, [run()])), "us-east-1")
     assert found.together == pytest.approx(2 / 11)
     assert len(found.gaps_ms) == 6 * 9
     assert found.gaps_ms.min() > 0

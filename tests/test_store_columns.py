@@ -63,9 +63,13 @@ def every_row(results: Path) -> list[dict[str, Any]]:
 
 def plain(df: pd.DataFrame) -> list[dict[str, Any]]:
     """The values alone, None where there is none."""
-    loose = df.astype(object)
-    found = loose.where(loose.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in found]
+    columns = {
+        str(name): [
+            None if gone else value for value, gone in zip(df[name], df[name].isna(), strict=True)
+        ]
+        for name in df
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def test_all_columns_of_all_runs_are_those_that_are_read_row_by_row(results: Path) -> None:

@@ -29,6 +29,7 @@ from bench.plots.tail import tail
 from bench.plots.timeline import timeline
 from bench.plots.trend import trend
 from bench.plots.vantages import vantages
+from bench.stats.metrics import MAIN_COLUMNS, SEGMENT_COLUMNS
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "ecdf": ecdf,
@@ -49,17 +50,16 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "trend": trend,
 }
 
-_MAIN = ("ttft_ns", "total_ns")
 _WAY = ("seq", "region", "ttfb_ns", "dns_ns", "tcp_ns", "tls_ns", "network_ms", "edge", "peer_ip")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(PLOTS, _MAIN),
-    "timeline": (*_MAIN, *_WAY, "wakeup_late_ns", "late_ns"),
-    "phases": (*_MAIN, "dns_ns", "tcp_ns", "tls_ns", "send_ns", "ttfb_ns"),
-    "layers": (*_MAIN, "ttfb_ns", "ttfb_kernel_ns", "server_ms", "network_ms", "think_ms"),
-    "cadence": (*_MAIN, "token_offsets_ns", "token_coalesced"),
-    "routing": (*_MAIN, *_WAY),
-    "spillover": (*_MAIN, *_WAY),
+    **dict.fromkeys(PLOTS, MAIN_COLUMNS),
+    "timeline": (*MAIN_COLUMNS, *_WAY, "wakeup_late_ns", "late_ns"),
+    "phases": SEGMENT_COLUMNS,
+    "layers": (*MAIN_COLUMNS, "ttfb_ns", "ttfb_kernel_ns", "server_ms", "network_ms", "think_ms"),
+    "cadence": (*MAIN_COLUMNS, "token_offsets_ns", "token_coalesced"),
+    "routing": (*MAIN_COLUMNS, *_WAY),
+    "spillover": (*MAIN_COLUMNS, *_WAY),
 }
 """What each plot reads, besides `bench.frame.KEYS`: all that a frame of many rows needs to have."""
 

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from bench.frame import unrolled
 from bench.plots import style
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, view
+from bench.plots.view import NOTHING, View, taken, view
 from bench.stats import Stratum, quantile
-from bench.stats.metrics import failed
+from bench.stats.metrics import FATE, failed
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS
 
@@ -32,8 +32,9 @@ TOKENS = ("token_offsets_ns", "token_coalesced")
 
 @dataclass(frozen=True)
 class Cadence:
-    """Of one endpoint's answered streams: the gaps in ms before tokens that came alone, shape (n,),
-    the share of tokens that came with another, and each stream's tokens per second."""
+    """Of one endpoint's answered streams: the gaps in ms before tokens that came alone, shape (n,)
+    and in order of size, the share of tokens that came with another, and each stream's tokens per
+    second."""
 
     gaps_ms: Values
     together: float
@@ -54,7 +55,7 @@ def cadence(
     in the strip at the left, and in no quantile. Median, p95 and p99 of the others are marked.
     """
     seen = view(df, stratum, theme)
-    found = {name: cadence_of(seen.rows, name) for name in seen.series} if seen else {}
+    found = {name: cadence_of(seen, name) for name in seen.own} if seen else {}
     found = {name: one for name, one in found.items() if len(one.rates)}
     figure, ax = style.axes(ax, theme, height=2.1 + 0.75 * max(3, len(found)))
     if seen is None:
@@ -71,10 +72,12 @@ def cadence(
     return figure
 
 
-def cadence_of(rows: pd.DataFrame, name: str) -> Cadence:
+def cadence_of(seen: View, name: str) -> Cadence:
     """What the answered streams of one endpoint say; streams of one token say nothing."""
-    own = rows[(~failed(rows) & (rows["endpoint"] == name)).to_numpy()]
-    (offsets, sizes), (flags, told) = (unrolled(own[name]) for name in TOKENS)
+    at = seen.own[name]
+    answered = np.zeros(len(seen.df), dtype=np.bool_)
+    answered[at] = ~failed(taken(seen.df, at, FATE))
+    (offsets, sizes), (flags, told) = (unrolled(seen.df[one][answered]) for one in TOKENS)
     several = sizes > 1
     ms = offsets[np.repeat(several, sizes)] / NS_PER_MS
     flags, sizes, told = flags[np.repeat(several, told)], sizes[several], told[several] > 0
@@ -87,12 +90,12 @@ def cadence_of(rows: pd.DataFrame, name: str) -> Cadence:
     apart = np.where(np.repeat(told, sizes)[inner], ~joint[inner], gaps > 0)
     took = ms[last] - ms[last - sizes + 1]
     together = float((~apart).mean()) if len(apart) else 0.0
-    return Cadence(gaps[apart], together, 1000 * (sizes - 1)[took > 0] / took[took > 0])
+    return Cadence(np.sort(gaps[apart]), together, 1000 * (sizes - 1)[took > 0] / took[took > 0])
 
 
 def _nothing(seen: View, found: Mapping[str, Cadence]) -> str:
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
-        return f"All {len(seen.rows)} requests failed: no token came."
+        return f"All {len(seen.places)} requests failed: no token came."
     if found:
         return "All tokens of each answer came together: there are no gaps to draw."
     return "No answer has the times of its tokens: only streams of two tokens or more have."
@@ -135,7 +138,7 @@ def _set_limits(ax: Axes, gaps: Values, log: bool) -> float:
 def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence) -> None:
     kind, lost, across = seen.looks[name], seen.failures(name), ax.get_yaxis_transform()
     ax.axhline(row, color=style.on(ax).pale, linewidth=0.8, zorder=1)
-    few = style.thin(np.sort(one.gaps_ms), DOTS)
+    few = style.thin(one.gaps_ms, DOTS)
     height = row + 0.17 * np.sin(np.arange(len(few)) * 2.399963)
     style.marks(ax, few, height, marker=kind.marker, markersize=3.6, markeredgewidth=0,
                 color=kind.color, alpha=style.on(ax).cloud, rasterized=True, zorder=3)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,22 +23,10 @@ STEPS = (
 """Round lengths of time, in seconds."""
 
 
-def moments(rows: pd.DataFrame) -> Values:
-    """When each row with a time was sent, in days, as matplotlib counts them; shape (rows,)."""
-    known = rows["started_at"].dropna().dt.tz_convert(None)
+def moments(instants: pd.Series[Any]) -> Values:
+    """Those that are known, in days, as matplotlib counts them; shape (n,)."""
+    known = instants.dropna().dt.tz_convert(None)
     return np.asarray(date2num(known.to_numpy()), dtype=np.float64)  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
-
-
-def ends(rows: pd.DataFrame) -> Values:
-    """The first and the last of `moments`."""
-    known = rows["started_at"]
-    return moments(pd.DataFrame({"started_at": [known.min(), known.max()]}))
-
-
-def timed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a time."""
-    has = rows["started_at"].notna().to_numpy()
-    return rows if has.all() else rows[has]
 
 
 def limits(times: Values) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from bench.plots import style
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, view
 from bench.stats import Difference, Stratum
-from bench.stats.pairs import differences_ms, paired, table
+from bench.stats.pairs import differences_ms, paired
 from bench.stats.quantiles import Values
 
 
@@ -34,7 +34,7 @@ def difference(
     if seen is None:
         style.sentence(ax, NOTHING)
         return figure
-    rounds = table(seen.rows, seen.stratum)
+    rounds = seen.paired()
     found = [paired(rounds, seen.stratum, name, GLOBAL) for name in regions]
     found = [d for d in found if d.n_pairs]
     if not found:

@@ -37,7 +37,7 @@ def ecdf(
     answered = {name: style.finite(ms) for name, ms in seen.series.items()}
     answered = {name: ms for name, ms in answered.items() if len(ms)}
     if not answered:
-        style.sentence(ax, f"All {len(seen.rows)} requests failed: there is no time to draw.")
+        style.sentence(ax, f"All {len(seen.places)} requests failed: there is no time to draw.")
         return figure
     _draw(ax, seen, answered)
     method = "empirical distribution; a failure counts as never answered"

@@ -27,9 +27,9 @@ OTHER = ("other failure", "*", "failed")
 
 def mark_failures(strip: Axes, rows: pd.DataFrame) -> None:
     """Each failure of ``rows`` at its time, near the strip's upper edge."""
-    times, (codes, names) = moments(rows), coded(rows["outcome"])
+    times, (codes, names) = moments(rows["started_at"]), coded(rows["outcome"])
     theme = style.on(strip)
-    for outcome in _present(rows):
+    for outcome in _present(rows["outcome"]):
         _, marker, color = CLASSES.get(outcome, OTHER)
         at = style.thin(times[codes == names.index(outcome)])
         style.marks(
@@ -47,9 +47,9 @@ def mark_failures(strip: Axes, rows: pd.DataFrame) -> None:
         )
 
 
-def failure_handles(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
-    """Entries of a legend for the classes that ``rows`` have."""
-    kinds = dict.fromkeys(CLASSES.get(outcome, OTHER) for outcome in _present(rows))
+def failure_handles(ax: Axes, outcomes: pd.Series[Any]) -> list[Line2D]:
+    """Entries of a legend for the classes that there are."""
+    kinds = dict.fromkeys(CLASSES.get(outcome, OTHER) for outcome in _present(outcomes))
     options: dict[str, Any] = {"linestyle": "none", "markersize": 7}
     return [
         Line2D([], [], marker=marker, color=style.on(ax)[color], label=text, **options)
@@ -57,5 +57,5 @@ def failure_handles(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
     ]
 
 
-def _present(rows: pd.DataFrame) -> Iterable[str]:
-    return sorted(set(map(str, rows["outcome"].unique())) - {"ok"})
+def _present(outcomes: pd.Series[Any]) -> Iterable[str]:
+    return sorted(set(map(str, outcomes.unique())) - {"ok"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +15,6 @@ from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
 from bench.plots.view import NOTHING, View, cut, view
 from bench.stats import Stratum
-from bench.stats.metrics import coded, latency_ms
 
 HOURS = 24
 
@@ -34,7 +34,7 @@ def hours(
     seen = view(df, stratum, theme)
     count = len(seen.series) if seen else 3
     figure, ax = style.axes(ax, theme, width=9.6, height=2.0 + 0.5 * max(2, count))
-    if seen is None or seen.rows["started_at"].isna().all():
+    if seen is None or seen.span.isna().all():
         style.sentence(ax, NOTHING if seen is None else "No request has a time: no hour to draw.")
         return figure
     found = _cells(seen)
@@ -44,7 +44,7 @@ def hours(
     labels = [f"{hour:02}" for hour in range(HOURS)]
     heat_map(ax, list(found.values()), list(found), labels, "hour of the day (UTC)")
     _color_names(ax, seen)
-    days = seen.rows["started_at"].dt.normalize().nunique()
+    days = seen.df["started_at"].take(seen.places).dt.normalize().nunique()
     lost = sum(map(seen.failures, seen.series))
     method = (
         f"median {seen.label} of each hour, {'1 day' if days == 1 else f'{days} days'} together, "
@@ -55,10 +55,13 @@ def hours(
 
 
 def _cells(seen: View) -> dict[str, list[Cell]]:
-    hour = seen.rows["started_at"].dt.hour.fillna(-1).to_numpy(dtype=np.int16)
-    ms, (who, names) = latency_ms(seen.rows, seen.stratum.metric), coded(seen.rows["endpoint"])
-    own = {name: who == names.index(name) for name in seen.series}
-    return {name: [*map(cell, cut(ms[at], hour[at], HOURS))] for name, at in own.items()}
+    return {name: [*map(cell, cut(ms, _hours(seen, name), HOURS))] for name, ms in seen.ms.items()}
+
+
+def _hours(seen: View, name: str) -> npt.NDArray[np.int16]:
+    """The hour of each of an endpoint's requests, -1 where it is not known."""
+    sent = seen.df["started_at"].take(seen.own[name])
+    return np.asarray(sent.dt.hour.fillna(-1).to_numpy(dtype=np.int16))
 
 
 def _nothing(seen: View, found: Mapping[str, Sequence[Cell]]) -> str | None:
@@ -68,7 +71,7 @@ def _nothing(seen: View, found: Mapping[str, Sequence[Cell]]) -> str | None:
         return text + "there is no other to compare. regionbench watch measures around the clock."
     if not _medians(found):
         lost = sum(map(seen.failures, seen.series))
-        return f"{lost} of {len(seen.rows)} requests failed: no hour has a median."
+        return f"{lost} of {len(seen.places)} requests failed: no hour has a median."
     return None
 
 

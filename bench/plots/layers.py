@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,9 +15,9 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.labels import name_points
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, countable_places, view
+from bench.plots.view import NOTHING, Places, View, countable_places, taken, view
 from bench.stats import Stratum, quantile
-from bench.stats.metrics import bare, failed, not_reused, plain_ms
+from bench.stats.metrics import FATE, Flags, bare, failed, not_reused, plain_ms
 from bench.stats.quantiles import Values
 
 Source = Literal["server", "path"]
@@ -44,6 +45,11 @@ class Layers:
     source: Source
     parts: Mapping[str, Values]
 
+    @cached_property
+    def middles(self) -> Mapping[str, tuple[float, float]]:
+        """Endpoint → the medians of its two parts."""
+        return {name: (quantile(x, 0.5), quantile(y, 0.5)) for name, (x, y) in self.parts.items()}
+
 
 def layers(
     df: pd.DataFrame,
@@ -57,7 +63,8 @@ def layers(
     ``df`` is a tidy frame; ``stratum`` defaults to the first in which servers told their time, else
     to the main one. Large marks are each endpoint's medians.
     """
-    seen = view(df, stratum or _told(df), theme)
+    groups = countable_places(df)
+    seen = view(df, stratum or _told(df, groups), theme, groups)
     figure, ax = style.axes(ax, theme, height=5.8)
     if seen is None:
         style.sentence(ax, NOTHING)
@@ -74,29 +81,46 @@ def layers(
     return figure
 
 
-def _told(df: pd.DataFrame) -> Stratum | None:
+def _told(df: pd.DataFrame, groups: Mapping[Stratum, Places]) -> Stratum | None:
     told = bare(df)["server_ms"].notna().to_numpy()
-    return next((s for s, rows in countable_places(df).items() if told[rows].any()), None)
+    return next((s for s, rows in groups.items() if told[rows].any()), None)
 
 
 def layers_of(seen: View) -> Layers:
     """Both parts of every answer, from the best source that the rows have."""
-    rows, fit = seen.rows, (~failed(seen.rows) & ~not_reused(seen.rows)).to_numpy()
-    server, network = plain_ms(rows, "server"), plain_ms(rows, "network")
-    told = bool(np.isfinite(server + network)[fit].any())
-    if not told:
-        server = plain_ms(rows, "think")
-        first_byte = rows["ttfb_kernel_ns"].fillna(rows["ttfb_ns"])
-        network = first_byte.to_numpy(dtype=np.float64, na_value=np.nan) / 1e6 - server
-    both = np.array([network, server])
-    known = fit & np.isfinite(both).all(axis=0) & (both >= 0).all(axis=0)
-    parts = {name: both[:, known & (rows["endpoint"] == name).to_numpy()] for name in seen.series}
-    return Layers("server" if told else "path", {k: v for k, v in parts.items() if v.shape[1]})
+    fit = {name: _fit(seen.df, at) for name, at in seen.own.items()}
+    source: Source = "server"
+    both = {name: _by_server(seen.df, at) for name, at in fit.items()}
+    if not any(_known(part).any() for part in both.values()):
+        source, both = "path", {name: _by_path(seen.df, at) for name, at in fit.items()}
+    parts = {name: part[:, _known(part) & (part >= 0).all(axis=0)] for name, part in both.items()}
+    return Layers(source, {name: part for name, part in parts.items() if part.shape[1]})
+
+
+def _fit(df: pd.DataFrame, places: Places) -> Places:
+    fate = taken(df, places, FATE)
+    return places[~(failed(fate) | not_reused(fate)).to_numpy()]
+
+
+def _known(part: Values) -> Flags:
+    return np.asarray(np.isfinite(part).all(axis=0))
+
+
+def _by_server(df: pd.DataFrame, places: Places) -> Values:
+    rows = taken(df, places, ("server_ms", "network_ms"))
+    return np.array([plain_ms(rows, "network"), plain_ms(rows, "server")])
+
+
+def _by_path(df: pd.DataFrame, places: Places) -> Values:
+    rows = taken(df, places, ("think_ms", "ttfb_kernel_ns", "ttfb_ns"))
+    first_byte = rows["ttfb_kernel_ns"].fillna(rows["ttfb_ns"])
+    think = plain_ms(rows, "think")
+    return np.array([first_byte.to_numpy(dtype=np.float64, na_value=np.nan) / 1e6 - think, think])
 
 
 def _nothing(seen: View) -> str:
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
-        return f"All {len(seen.rows)} requests failed: there is no time to cut in two."
+        return f"All {len(seen.places)} requests failed: there is no time to cut in two."
     return (
         "Neither a server's own time nor a round trip is known of these answers. "
         "regionbench run --no-stream asks for the first."
@@ -111,15 +135,11 @@ def _draw(ax: Axes, seen: View, found: Layers) -> None:
     ax.set_ylim(0, top)
     _iso_lines(ax, WORDS[found.source][2])
     for name, part in found.parts.items():
-        _cloud(ax, seen, name, part)
-    name_points(ax, seen, {name: _middle(part) for name, part in found.parts.items()})
+        _cloud(ax, seen, name, part, found.middles[name])
+    name_points(ax, seen, found.middles)
     style.scale_x(ax, WORDS[found.source][0], False)
     style.name_y(ax, WORDS[found.source][1])
     style.legend(ax)
-
-
-def _middle(part: Values) -> tuple[float, float]:
-    return quantile(part[0], 0.5), quantile(part[1], 0.5)
 
 
 def _iso_lines(ax: Axes, total: str) -> None:
@@ -146,20 +166,20 @@ def _round_levels(longest: float) -> list[float]:
     return [float(step * i) for i in range(1, int(longest / step) + 1)]
 
 
-def _cloud(ax: Axes, seen: View, name: str, part: Values) -> None:
+def _cloud(ax: Axes, seen: View, name: str, part: Values, middle: tuple[float, float]) -> None:
     kind, n, lost = seen.looks[name], len(seen.series[name]), seen.failures(name)
     few = part[:, :: max(1, -(-part.shape[1] // style.MOST_POINTS))]
     options = {"linestyle": "none", "marker": kind.marker, "color": kind.color}
     ax.plot(*few, markersize=4.5, markeredgewidth=0, alpha=0.75 * style.on(ax).cloud, zorder=3,
             rasterized=True, **options)  # type: ignore[arg-type]  # style words  # fmt: skip
     label = style.plain(f"{name}: n = {n}, {lost} failed")
-    ax.plot(*([x] for x in _middle(part)), markersize=12, markeredgecolor=style.on(ax).paper,
+    ax.plot(*([x] for x in middle), markersize=12, markeredgecolor=style.on(ax).paper,
             markeredgewidth=1.5, zorder=8, label=label, **options)  # type: ignore[arg-type]  # as above  # fmt: skip
 
 
 def _finding(found: Layers) -> str:
     """Where endpoints differ more: on the way, or at the server."""
-    middles = np.array([_middle(part) for part in found.parts.values()])
+    middles = np.array([*found.middles.values()])
     names = list(found.parts)
     behind = "at the server" if found.source == "server" else "beyond it"
     way = "in the network" if found.source == "server" else "in the way to the edge"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,6 +11,7 @@ from matplotlib.axes import Axes
 from bench.plots import style
 from bench.plots.dates import moments
 from bench.plots.strips import scale_ms, title
+from bench.plots.view import View
 from bench.stats import quantile
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS, format_ms
@@ -20,38 +23,40 @@ SOURCES = {
 """How late this process noticed an answer, and how late it sent an open loop's request."""
 
 
-def noisy(rows: pd.DataFrame) -> bool:
+def noisy(seen: View) -> bool:
     """Whether the rows say anything of the harness."""
-    return bool(rows[list(SOURCES)].notna().any(axis=None))
+    known = (seen.df[name].notna().to_numpy() for name in SOURCES)
+    return any(bool(has[seen.places].any()) for has in known)
 
 
-def noise_strip(strip: Axes, rows: pd.DataFrame) -> None:
+def noise_strip(strip: Axes, seen: View) -> None:
     """Every lateness as a dot on a scale of its own; p95 in words."""
-    late = {name: _ms(rows, name) for name in SOURCES}
+    timed = seen.places[seen.df["started_at"].notna().to_numpy()[seen.places]]
+    late = {name: _ms(seen.df[name].take(timed)) for name in SOURCES}
     late = {name: ms for name, ms in late.items() if np.isfinite(ms).any()}
     known = {name: style.finite(ms) for name, ms in late.items()}
     log = style.wants_log(list(known.values()))
     scale_ms(strip, list(known.values()), log)
-    times = moments(rows)
+    few = slice(None, None, max(1, -(-len(timed) // style.MOST_POINTS)))
+    times = moments(seen.df["started_at"].take(timed[few]))
     for name, ms in late.items():
-        _dots(strip, name, times, ms)
+        _dots(strip, name, times, ms[few])
     words = ", ".join(_words(name, ms) for name, ms in known.items())
     unit = "ms, log scale" if log else "ms"
     title(strip, f"this machine, late by ({unit}): {words}", style.on(strip).grey)
 
 
-def _ms(rows: pd.DataFrame, name: str) -> Values:
-    """Lateness per row in ms; no time is earlier than nought, so that a log axis has a place."""
-    known = rows[name].to_numpy(dtype=np.float64, na_value=np.nan) / NS_PER_MS
-    return np.asarray(np.maximum(known, 1e-3), dtype=np.float64)
+def _ms(late_ns: pd.Series[Any]) -> Values:
+    """Lateness in ms; no time is earlier than nought, so that a log axis has a place."""
+    known = late_ns.to_numpy(dtype=np.float64, na_value=np.nan) / NS_PER_MS
+    return np.maximum(known, 1e-3, out=known)
 
 
 def _dots(strip: Axes, name: str, times: Values, ms: Values) -> None:
     marker, color = SOURCES[name][1:]
-    few = slice(None, None, max(1, -(-len(ms) // style.MOST_POINTS)))
     strip.plot(
-        times[few],
-        ms[few],
+        times,
+        ms,
         linestyle="none",
         marker=marker,
         markersize=4,

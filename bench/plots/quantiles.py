@@ -85,7 +85,7 @@ def _too_few(seen: View) -> str:
     if any(np.isfinite(ms).any() for ms in seen.series.values()):
         fewest = smallest_n(0.5, LEVEL)
         return f"Too few answers to bound any quantile: n = {n}, and a median needs {fewest}."
-    return f"All {len(seen.rows)} requests failed: there are no quantiles to compare."
+    return f"All {len(seen.places)} requests failed: there are no quantiles to compare."
 
 
 def _draw(ax: Axes, seen: View, found: Mapping[str, Gaps]) -> None:

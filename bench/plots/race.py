@@ -19,7 +19,6 @@ from bench.plots.theme import Look, ThemeName
 from bench.plots.view import NOTHING, View, view, window
 from bench.stats import Stratum
 from bench.stats.metrics import coded
-from bench.stats.pairs import table
 from bench.stats.race import RaceRules, replay_rounds
 from bench.stats.race_scores import FEWEST, Margin
 from bench.stats.race_verdict import Elimination, RaceVerdict, Reason, Standing
@@ -75,11 +74,11 @@ def race(
         figure, ax = style.axes(ax, theme)
         style.sentence(ax, NOTHING)
         return figure
-    rounds = table(seen.rows, seen.stratum)
+    rounds = seen.paired()
     verdict = verdict or replay_rounds(rounds, rules)
     figure, ax = style.axes(ax, theme, height=1.9 + 1.05 * max(2, len(verdict.failures)))
     if not any(np.isfinite(ms).any() for ms in seen.series.values()):
-        style.sentence(ax, f"All {len(seen.rows)} requests failed: nobody can win this race.")
+        style.sentence(ax, f"All {len(seen.places)} requests failed: nobody can win this race.")
         return figure
     if not verdict.history:
         style.sentence(ax, _too_early(verdict))
@@ -363,7 +362,7 @@ def _subtitle(shown: _Race, rounds: Any) -> str:
     sizes = [rate.n for rate in verdict.failures.values()]
     low, high = min(sizes), max(sizes)
     n = f"n = {low}" if low == high else f"n = {low} to {high}"
-    text = f"{n} per endpoint, {verdict.requests} in all · {window(raced)}"
+    text = f"{n} per endpoint, {verdict.requests} in all · {window(raced['started_at'])}"
     text += f" · {seen.stratum} · paired by round; line and area: difference to the leader,"
     return f"{text} 95 % interval, pale after the last request{_changes(verdict)}"
 

@@ -39,7 +39,7 @@ def ridgeline(
         return figure
     answered = {name: style.finite(ms) for name, ms in seen.series.items()}
     if not any(len(ms) for ms in answered.values()):
-        style.sentence(ax, f"All {len(seen.rows)} requests failed: there is no shape to draw.")
+        style.sentence(ax, f"All {len(seen.places)} requests failed: there is no shape to draw.")
         return figure
     log = style.wants_log(list(seen.series.values()))
     _draw(ax, seen, answered, log)

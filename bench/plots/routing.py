@@ -278,7 +278,10 @@ def finding_of(answer: Routing) -> str:
 
 def _subtitle(found: Travel, answer: Routing) -> str:
     lost = f"{answer.n_failed} failed and in no share"
-    parts = [f"n = {answer.n_global} answers of global, {lost}", window(found.answered)]
+    parts = [
+        f"n = {answer.n_global} answers of global, {lost}",
+        window(found.answered["started_at"]),
+    ]
     how = f"{answer.method}, network time from {answer.network_from}" if answer.network_from else ""
     parts += [str(found.stratum), how or answer.method]
     if answer.identifiable and (answer.offset_ms or 0) > 0:

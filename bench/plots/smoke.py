@@ -14,13 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.plots import style
-from bench.plots.dates import SECONDS, STEPS, date_axis, ends, limits, moments, name_time, timed
+from bench.plots.dates import SECONDS, STEPS, date_axis, limits, moments, name_time
 from bench.plots.strips import metric_label, side_label, strips, title
 from bench.plots.theme import ThemeName
 from bench.plots.timeline import FEWEST, no_data
 from bench.plots.view import NOTHING, View, cut, view
 from bench.stats import Stratum
-from bench.stats.metrics import latency_ms
 from bench.stats.quantiles import Values
 
 BANDS = ((0.05, 0.95), (0.15, 0.85), (0.25, 0.75), (0.35, 0.65))
@@ -60,7 +59,7 @@ def smoke(
     seen = view(df, stratum, theme)
     count = len(seen.series) if seen else 3
     figure, ax = style.axes(ax, theme, width=9.6, height=2.2 + 1.25 * max(2, count))
-    if seen is None or seen.rows["started_at"].isna().all():
+    if seen is None or seen.span.isna().all():
         style.sentence(ax, NOTHING if seen is None else "No request has a time: no order to draw.")
         return figure
     seconds = bin_seconds(seen)
@@ -80,18 +79,17 @@ def bin_seconds(seen: View) -> int:
     """The shortest round length that keeps bins few and, for the usual endpoint, full."""
     usual = float(np.median([len(ms) for ms in seen.series.values()]))
     most = max(1.0, min(MOST_BINS, usual / PER_BIN))
-    span = float(np.ptp(ends(seen.rows))) * SECONDS
+    span = float(np.ptp(moments(seen.span))) * SECONDS
     return next((one for one in STEPS if span / one <= most), STEPS[-1])
 
 
 def bins_of(seen: View, name: str, seconds: int) -> Bins:
     """One endpoint's bins; all endpoints have the same edges, at round times."""
     width = seconds / SECONDS
-    first, last = np.floor(ends(seen.rows) / width)
+    first, last = np.floor(moments(seen.span) / width)
     count = int(last - first) + 1
-    rows = timed(seen.rows[(seen.rows["endpoint"] == name).to_numpy()])
-    ms = latency_ms(rows, seen.stratum.metric)
-    place = np.clip((moments(rows) / width - first).astype(np.int64), 0, count - 1)
+    sent, ms = seen.timed(name)
+    place = np.clip((moments(sent) / width - first).astype(np.int64), 0, count - 1)
     known = ~np.isnan(ms)
     return Bins(
         (first + np.arange(count + 1)) * width,
@@ -111,7 +109,7 @@ def _levels(ms: Values) -> Values:
 
 def _too_few(seen: View) -> str:
     lost = sum(map(seen.failures, seen.series))
-    if lost == len(seen.rows):
+    if lost == len(seen.places):
         return f"All {lost} requests failed: there is no time to draw."
     return f"No stretch of time has {FEWEST} answers: the timeline shows each request by itself."
 

@@ -47,18 +47,23 @@ def sparse(df: pd.DataFrame, rows: int) -> Sparse:
     """
     if rows <= MANY:
         return Sparse(df)
-    number = _numbered(bare(df))
-    every = 10 * math.ceil((int(number.max()) + 1) / KEPT / 10)
-    kept = bare(df)[number % every == 0]
+    keys, there = _rounds(bare(df))
+    number = np.cumsum(there) - 1
+    every = 10 * math.ceil((int(number[-1]) + 1) / KEPT / 10)
+    kept = bare(df)[(number % every == 0)[keys]]
     kept.attrs = df.attrs
     return Sparse(kept, every)
 
 
-def _numbered(df: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """The number of each row's round among those of all runs, shape (rows,)."""
+def _rounds(df: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The place of each row's round among all that there could be, shape (rows,), and of these
+    which there are."""
     runs, names = coded(df["run_id"])
     rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)
     lowest, width = int(rounds.min()), int(np.ptp(rounds)) + 1
-    keys = (runs.astype(np.int64) + 1) * width + rounds - lowest
-    there = np.bincount(keys, minlength=width * (len(names) + 1)) > 0
-    return np.asarray((np.cumsum(there) - 1)[keys])
+    keys = np.multiply(runs, width, dtype=np.int64)
+    keys += width - lowest
+    keys += rounds
+    there = np.zeros(width * (len(names) + 1), dtype=np.bool_)
+    there[keys] = True
+    return keys, there

@@ -64,7 +64,7 @@ def _draw(
     ax: Axes, df: pd.DataFrame, found: Travel, answer: Routing, moved: Spillover, theme: ThemeName
 ) -> None:
     looked = share_looks(df, answer, theme)
-    span = limits(moments(found.answered))
+    span = limits(moments(found.answered["started_at"]))
     if moved.known:
         above = style.inset(ax, (0.0, 0.5, 1.0, 0.46))
         _shares(above, moved, span, looked)
@@ -125,7 +125,7 @@ def _ends(burst: Burst) -> list[float]:
 
 
 def _moment(text: str | None) -> float:
-    return float(moments(pd.DataFrame({"started_at": [pd.Timestamp(text or "NaT")]}))[0])
+    return float(moments(pd.Series([pd.Timestamp(text or "NaT")]))[0])
 
 
 def _requests(
@@ -138,7 +138,7 @@ def _requests(
 ) -> None:
     """Each answer of global at its network time, as its likeliest region is drawn everywhere."""
     shown = "network" if answer.identifiable and found.axes != "ttfb" else "ttfb"
-    ms, times = times_of(found, shown), moments(found.answered)
+    ms, times = times_of(found, shown), moments(found.answered["started_at"])
     panel.set_xlim(*span)
     panel.set_ylim(0, quantile(ms, 0.985) * 1.3 + 1)
     for kind, own in _parts(panel, df, answer, looked, len(ms)):
@@ -172,7 +172,7 @@ def _parts(
 
 def _lost_times(df: pd.DataFrame, found: Travel) -> Values:
     rows = dict(stratify(countable(df), runs_of(df)))[found.stratum]
-    return moments(rows[failed(rows) & (rows["endpoint"] == GLOBAL)])
+    return moments(rows["started_at"][failed(rows) & (rows["endpoint"] == GLOBAL)])
 
 
 def _legend(
@@ -206,7 +206,7 @@ def finding_of(moved: Spillover) -> str:
 
 def _subtitle(found: Travel, answer: Routing, moved: Spillover) -> str:
     size = f"n = {len(found.seen)} answers of global, {answer.n_failed} failed"
-    parts = [size, window(found.answered), str(found.stratum)]
+    parts = [size, window(found.answered["started_at"]), str(found.stratum)]
     if moved.known:
         parts.append(f"windows of about {moved.windows[0].n} requests; bursts by a scan statistic")
     return " · ".join([*parts, answer.method])

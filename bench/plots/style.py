@@ -240,7 +240,9 @@ def _ratio(values: Values) -> float:
 
 def finite(values: Values) -> Values:
     """The values that are numbers, sorted."""
-    return in_order(values[np.isfinite(values)])
+    ordered = in_order(values)  # with NaN last
+    first, after = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf)
+    return ordered[first:after]
 
 
 def thin(values: Values, most: int = MOST_POINTS) -> Values:

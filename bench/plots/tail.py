@@ -42,7 +42,7 @@ def tail(
         return figure
     answered = {name: style.finite(ms) for name, ms in seen.series.items()}
     if not any(len(ms) for ms in answered.values()):
-        style.sentence(ax, f"All {len(seen.rows)} requests failed: there is no tail to draw.")
+        style.sentence(ax, f"All {len(seen.places)} requests failed: there is no tail to draw.")
         return figure
     _draw(ax, seen, answered)
     method = "complementary distribution; a failure counts as never answered"

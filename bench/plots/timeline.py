@@ -9,17 +9,15 @@ from matplotlib.figure import Figure
 
 from bench.model import GLOBAL
 from bench.plots import style
-from bench.plots.dates import date_axis, ends, limits, moments, name_time, timed
+from bench.plots.dates import date_axis, limits, moments, name_time
 from bench.plots.failures import failure_handles, mark_failures
 from bench.plots.noise import noise_strip, noisy
 from bench.plots.routing import share_looks
 from bench.plots.sparse import sparse
 from bench.plots.strips import metric_label, scale_ms, side_label, strips, title
 from bench.plots.theme import Look, ThemeName
-from bench.plots.view import NOTHING, View, cut, view
+from bench.plots.view import NOTHING, View, cut, taken, view
 from bench.stats import Stratum, quantile
-from bench.stats.metrics import latency_ms
-from bench.stats.pairs import table
 from bench.stats.quantiles import Values
 from bench.stats.routing import Routing, route
 from bench.stats.spillover import Burst, spillover
@@ -50,20 +48,20 @@ def timeline(
     took over are shaded in global's strip; the lowest strip is how late this machine itself was.
     """
     seen = view(df, stratum, theme)
-    count = len(seen.series) + noisy(seen.rows) if seen else 3
+    count = len(seen.series) + noisy(seen) if seen else 3
     figure, ax = style.axes(ax, theme, height=2.1 + 1.2 * count)
-    if seen is None or seen.rows["started_at"].isna().all():
+    if seen is None or seen.span.isna().all():
         style.sentence(ax, NOTHING if seen is None else "No request has a time: no order to draw.")
         return figure
     made = _strips(ax, seen)
     for name in seen.series:
         _strip(made[name], seen, name)
-    few = sparse(df, len(seen.rows))
+    few = sparse(df, len(seen.places))
     bursts = _bursts(made, few.df, seen, answer, theme)
     method = "line: median, band: p10 to p90" + ("; shaded: a region took over" if bursts else "")
     drawn = f"{style.MOST_POINTS:,} answers of each endpoint, shades from {few.words}"
     style.headline(ax, _finding(seen), seen.subtitle(method, drawn), seen.simulated)
-    if handles := failure_handles(ax, seen.rows):
+    if handles := failure_handles(ax, seen.df["outcome"].take(seen.places)):
         style.legend(ax, columns=5, handles=handles)
     return figure
 
@@ -71,13 +69,13 @@ def timeline(
 def _strips(ax: Axes, seen: View) -> dict[str, Axes]:
     """A strip per endpoint, with the same scales, and the harness' below."""
     log = style.wants_log(list(seen.series.values()))
-    made = strips(ax, [*seen.series, *([HARNESS] if noisy(seen.rows) else [])])
-    span = limits(ends(seen.rows))
+    made = strips(ax, [*seen.series, *([HARNESS] if noisy(seen) else [])])
+    span = limits(moments(seen.span))
     for name, strip in made.items():
         strip.set_xlim(*span)
         date_axis(strip)
         if name == HARNESS:
-            noise_strip(strip, timed(seen.rows))
+            noise_strip(strip, seen)
         else:
             scale_ms(strip, list(seen.series.values()), log)
     name_time(strip)
@@ -87,9 +85,8 @@ def _strips(ax: Axes, seen: View) -> dict[str, Axes]:
 
 def _strip(strip: Axes, seen: View, name: str) -> None:
     kind = seen.looks[name]
-    rows = timed(seen.rows[(seen.rows["endpoint"] == name).to_numpy()])
-    times, ms = moments(rows), latency_ms(rows, seen.stratum.metric)
-    answered = np.isfinite(ms)
+    sent, ms = seen.timed(name)
+    times, answered = moments(sent), np.isfinite(ms)
     few = slice(None, None, max(1, -(-int(answered.sum()) // style.MOST_POINTS)))
     strip.plot(
         times[answered][few],
@@ -103,8 +100,9 @@ def _strip(strip: Axes, seen: View, name: str) -> None:
         rasterized=True,
     )
     _bands(strip, kind, times, ms)
-    mark_failures(strip, rows)
-    title(strip, f"{name}: n = {len(rows)}, {int(np.isinf(ms).sum())} failed", kind.color)
+    lost = seen.own[name][np.isinf(seen.ms[name])]
+    mark_failures(strip, taken(seen.df, lost, ("started_at", "outcome")).dropna())
+    title(strip, f"{name}: n = {len(ms)}, {int(np.isinf(ms).sum())} failed", kind.color)
 
 
 def _bands(strip: Axes, kind: Look, times: Values, ms: Values) -> None:
@@ -137,7 +135,7 @@ def no_data(strip: Axes, start: float, end: float) -> None:
 
 
 def _band(ms: Values) -> tuple[float, float, float]:
-    answered = ms[np.isfinite(ms)]
+    answered = style.finite(ms)
     if len(answered) < FEWEST:
         return np.nan, np.nan, np.nan
     return quantile(answered, 0.1), quantile(answered, 0.5), quantile(answered, 0.9)
@@ -160,8 +158,7 @@ def _bursts(
 def _burst(strip: Axes, burst: Burst, color: str) -> None:
     if burst.first_at is None or burst.last_at is None:
         return
-    ends = pd.DataFrame({"started_at": pd.to_datetime([burst.first_at, burst.last_at])})
-    start, end = moments(ends)
+    start, end = moments(pd.Series(pd.to_datetime([burst.first_at, burst.last_at])))
     strip.axvspan(start, end, facecolor=color, alpha=0.18, lw=0, zorder=0.6)
     above = strip.get_xaxis_transform()
     strip.plot([start, end], [1, 1], color=color, linewidth=4, transform=above, clip_on=False,
@@ -175,7 +172,7 @@ def _finding(seen: View) -> str:
     lost = sum(map(seen.failures, seen.series))
     total = sum(map(len, seen.series.values()))
     failed = f"{lost} of {total} requests failed" if lost else f"All {total} requests were answered"
-    ms = table(seen.rows, seen.stratum).to_numpy(dtype=np.float64)
+    ms = seen.paired().to_numpy(dtype=np.float64)
     rounds = row_medians(np.where(np.isinf(ms), np.nan, ms))
     rounds = rounds[~np.isnan(rounds)]
     change = drift(rounds)

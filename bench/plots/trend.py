@@ -42,7 +42,7 @@ def trend(
     seen = view(df, stratum, theme)
     count = len(seen.series) if seen else 2
     figure, ax = style.axes(ax, theme, width=9.2, height=2.2 + 1.6 * max(2, count))
-    points = [] if seen is None else points_of(df, seen.rows, seen.stratum)
+    points = [] if seen is None else points_of(df, seen.dated, seen.stratum)
     if (why := _nothing(seen, points)) is not None or seen is None:
         style.sentence(ax, why or NOTHING)
         return figure

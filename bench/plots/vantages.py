@@ -13,9 +13,18 @@ from matplotlib.figure import Figure
 from bench.plots import style
 from bench.plots.heat import Cell, cell, heat_map, shades
 from bench.plots.theme import ThemeName
-from bench.plots.view import NOTHING, View, countable_places, names_in, view, window
-from bench.stats import Stratum, latency_ms
-from bench.stats.metrics import bare, coded
+from bench.plots.view import (
+    NOTHING,
+    Places,
+    View,
+    by_endpoint,
+    countable_places,
+    taken,
+    view,
+    window,
+)
+from bench.stats import METRICS, Stratum, latency_ms
+from bench.stats.metrics import FATE, bare
 
 NONE = Cell(None, 0, 0)
 """Not asked from there."""
@@ -35,7 +44,8 @@ def vantages(
     median is smallest, not that it is so by more than chance.
     """
     seen = view(df, stratum, theme)
-    found = _cells(df, seen) if seen else {}
+    places = _places(df, seen) if seen else {}
+    found = {str(place.vantage): _row(df, place, at) for place, at in places.items()}
     names = _names(df, found)
     size = {
         "width": max(8.4, 1.6 + 1.25 * (len(names) or 3)),
@@ -55,31 +65,27 @@ def vantages(
         tick.set(color=seen.looks[name].color, fontweight="bold")
     method = f"median {seen.label}, {shades(ax)}, frame: smallest of its row; {lost} failed"
     work = replace(seen.stratum, vantage=None)
-    told = f"n = {n} · {_window(df, work)} · {work} · {method}"
+    told = f"n = {n} · {_window(df, places)} · {work} · {method}"
     style.headline(ax, _finding(dict(zip(found, rows, strict=True)), names), told, seen.simulated)
     return figure
 
 
-def _cells(df: pd.DataFrame, seen: View) -> dict[str, dict[str, Cell]]:
-    """Vantage → endpoint → its cell, of the rows that did the work of ``seen``, wherever."""
+def _places(df: pd.DataFrame, seen: View) -> dict[Stratum, Places]:
+    """The rows that did the work of ``seen``, wherever: by vantage."""
     work = replace(seen.stratum, vantage=None)
-    return {
-        str(place.vantage): _row(bare(df).take(rows), place)
-        for place, rows in countable_places(df, by_vantage=True).items()
-        if replace(place, vantage=None) == work
-    }
+    found = countable_places(df, by_vantage=True)
+    return {place: at for place, at in found.items() if replace(place, vantage=None) == work}
 
 
-def _window(df: pd.DataFrame, work: Stratum) -> str:
-    places = countable_places(df, by_vantage=True)
-    of = [rows for place, rows in places.items() if replace(place, vantage=None) == work]
-    clocks = " by their own clocks" if len(of) > 1 else ""
-    return window(bare(df)[["started_at"]].take(np.concatenate(of))) + clocks
+def _window(df: pd.DataFrame, places: Mapping[Stratum, Places]) -> str:
+    clocks = " by their own clocks" if len(places) > 1 else ""
+    return window(bare(df)["started_at"].take(np.concatenate([*places.values()]))) + clocks
 
 
-def _row(rows: pd.DataFrame, place: Stratum) -> dict[str, Cell]:
-    ms, (who, names) = latency_ms(rows, place.metric), coded(rows["endpoint"])
-    return {name: cell(ms[who == names.index(name)]) for name in names_in(rows)}
+def _row(df: pd.DataFrame, place: Stratum, places: Places) -> dict[str, Cell]:
+    columns = (METRICS[place.metric].column, *FATE)
+    own = by_endpoint(df, places).items()
+    return {name: cell(latency_ms(taken(df, at, columns), place.metric)) for name, at in own}
 
 
 def _names(df: pd.DataFrame, found: Mapping[str, Mapping[str, Cell]]) -> list[str]:

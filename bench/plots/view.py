@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.frame import KEYS
 from bench.model import GLOBAL
 from bench.plots.theme import Look, Theme, ThemeName, themed
 from bench.stats import METRICS, Stratum, latency_ms
-from bench.stats.metrics import bare, coded
+from bench.stats.metrics import FATE, bare, coded
 from bench.stats.metrics import counts as counts_of
+from bench.stats.pairs import ROUND, tabled
 from bench.stats.quantiles import Values
 from bench.stats.strata import placed, runs_of, vantages_in
 
@@ -23,17 +25,68 @@ MANY = 200_000
 What it states in numbers is of all rows."""
 
 
+Places = npt.NDArray[np.intp]
+
+
 @dataclass(frozen=True)
 class View:
-    """One stratum of a frame. ``series`` are ms with +inf for failures, in endpoint order, each in
-    order of size."""
+    """One stratum of a frame. ``df`` is all of it; ``groups`` says which of its rows are of which
+    stratum, and ``own`` which are each endpoint's. Columns are taken when they are asked for: to
+    copy all of many rows costs more than to draw them."""
 
     stratum: Stratum
-    rows: pd.DataFrame
-    series: Mapping[str, Values]
+    df: pd.DataFrame
+    groups: Mapping[Stratum, Places]
+    own: Mapping[str, Places]
     looks: Mapping[str, Look]
     simulated: bool
     theme: Theme
+
+    @property
+    def places(self) -> Places:
+        """The stratum's rows."""
+        return self.groups[self.stratum]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All columns of the stratum."""
+        return self.df.take(self.places)
+
+    def paired(self) -> pd.DataFrame:
+        """Rounds × endpoints in ms, as `bench.stats.pairs.table`."""
+        places = np.concatenate([*self.own.values()])
+        return tabled(taken(self.df, places, ROUND), np.concatenate([*self.ms.values()]))
+
+    @property
+    def dated(self) -> pd.DataFrame:
+        """The columns of the stratum that `bench.stats.trend.trend` reads."""
+        column = METRICS[self.stratum.metric].column
+        return taken(self.df, self.places, ("run_id", "started_at", "endpoint", column, *FATE))
+
+    @cached_property
+    def ms(self) -> Mapping[str, Values]:
+        """The times of each endpoint's ``own`` rows: +inf for a failure, NaN for none."""
+        metric = self.stratum.metric
+        columns = (METRICS[metric].column, *FATE)
+        own = self.own.items()
+        return {name: latency_ms(taken(self.df, at, columns), metric) for name, at in own}
+
+    @cached_property
+    def series(self) -> Mapping[str, Values]:
+        """The times of each endpoint in order of size, those that there are."""
+        return {name: np.sort(ms[~np.isnan(ms)]) for name, ms in self.ms.items()}
+
+    @cached_property
+    def span(self) -> pd.Series[Any]:
+        """When the first and the last of the stratum's requests were sent; NaT if it is unknown."""
+        sent = self.df["started_at"].take(self.places)
+        return pd.Series([sent.min(), sent.max()], dtype=sent.dtype)
+
+    def timed(self, name: str) -> tuple[pd.Series[Any], Values]:
+        """When each of an endpoint's requests was sent, where known, and its time."""
+        sent = self.df["started_at"].take(self.own[name])
+        has = sent.notna().to_numpy()
+        return (sent, self.ms[name]) if has.all() else (sent[has], self.ms[name][has])
 
     @property
     def label(self) -> str:
@@ -42,61 +95,61 @@ class View:
 
     def subtitle(self, method: str, drawn: str = "") -> str:
         """n, window, stratum and method; where the rows are `MANY`, what is ``drawn`` of them."""
-        told = f"{counts(self.rows)} · {window(self.rows)} · {self.stratum} · {method}"
-        return told + (f" · drawn from {drawn}" if drawn and len(self.rows) > MANY else "")
+        told = f"{self.counted} · {self.stratum} · {method}"
+        return told + (f" · drawn from {drawn}" if drawn and len(self.places) > MANY else "")
+
+    @property
+    def counted(self) -> str:
+        """n and window."""
+        return f"{counts([*map(len, self.own.values())])} · {window(self.span)}"
 
     def failures(self, name: str) -> int:
         """How many requests of an endpoint failed."""
-        return int(np.isinf(self.series[name]).sum())
+        return int(np.isinf(self.ms[name]).sum())
 
 
 def view(
-    df: pd.DataFrame, stratum: Stratum | None = None, theme: ThemeName = "light"
+    df: pd.DataFrame,
+    stratum: Stratum | None = None,
+    theme: ThemeName = "light",
+    groups: Mapping[Stratum, Places] | None = None,
 ) -> View | None:
-    """The given stratum, or the first in which two endpoints were measured; None: no rows."""
-    groups = countable_places(df)
-    who, names = coded(bare(df)["endpoint"])
+    """The given stratum, or the first in which two endpoints were measured; None: no rows.
+
+    ``groups`` spares the cut when `countable_places` was asked before.
+    """
+    groups = countable_places(df) if groups is None else groups
+    who, _ = coded(bare(df)["endpoint"])
     both = (s for s, at in groups.items() if np.ptp(who[at]))
     chosen = stratum or next(both, None) or next(iter(groups), None)
     if chosen is None or chosen not in groups:
         return None
-    rows = bare(df).take(groups[chosen])
-    ms, who = latency_ms(rows, chosen.metric), who[groups[chosen]]
-    own = {name: ms[who == names.index(name)] for name in names_in(rows)}
-    series = {name: np.sort(values[~np.isnan(values)]) for name, values in own.items()}
-    return View(chosen, rows, series, looks(df, theme), simulated(df), themed(theme))
+    own, looked = by_endpoint(df, groups[chosen]), looks(df, theme)
+    return View(chosen, bare(df), groups, own, looked, simulated(df), themed(theme))
 
 
-def countable_places(
-    df: pd.DataFrame, by_vantage: bool | None = None
-) -> dict[Stratum, npt.NDArray[np.intp]]:
+def taken(df: pd.DataFrame, places: Places, columns: Sequence[str]) -> pd.DataFrame:
+    """These rows of these columns, as far as the frame has them."""
+    return bare(df)[[name for name in columns if name in df]].take(places)
+
+
+def countable_places(df: pd.DataFrame, by_vantage: bool | None = None) -> dict[Stratum, Places]:
     """Which rows that say something of an endpoint are of which stratum, as
     `bench.stats.stratify` cuts them."""
     runs, df = runs_of(df), bare(df)
     kept = counts_of(df)
     if by_vantage is None:
-        by_vantage = len(vantages_in(df[["vantage"]][kept], runs)) > 1
+        several = len(vantages_in(df, runs)) > 1
+        by_vantage = several and len(vantages_in(df[["vantage"]][kept], runs)) > 1
     return placed(df, runs, kept, by_vantage=by_vantage)
 
 
-def by_endpoint(df: pd.DataFrame, places: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.intp]]:
+def by_endpoint(df: pd.DataFrame, places: Places) -> dict[str, Places]:
     """Each endpoint in the frame's order → those of the ``places`` that are its."""
-    who, names = coded(bare(df)["endpoint"])
-    found = {name: places[who[places] == at] for at, name in enumerate(names)}
+    codes, names = coded(bare(df)["endpoint"])
+    who = codes[places]
+    found = {name: places[who == at] for at, name in enumerate(names)}
     return {name: own for name, own in found.items() if len(own)}
-
-
-def narrow(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The frame with `bench.frame.KEYS` and these columns alone, so that a view takes no more."""
-    few = bare(df)[[name for name in df.columns if name in (*KEYS, *columns)]]
-    few.attrs = df.attrs
-    return few
-
-
-def names_in(rows: pd.DataFrame) -> list[str]:
-    """Endpoints that have rows, in the frame's order."""
-    seen = set(map(str, rows["endpoint"].unique()))
-    return [str(name) for name in rows["endpoint"].cat.categories if str(name) in seen]
 
 
 def looks(df: pd.DataFrame, theme: ThemeName) -> dict[str, Look]:
@@ -111,13 +164,9 @@ def simulated(df: pd.DataFrame) -> bool:
     return any(bool(run.get("simulated")) for run in runs_of(df))
 
 
-def counts(rows: pd.DataFrame) -> str:
+def counts(sizes: Sequence[int]) -> str:
     """``n = 200 per endpoint``, or a range where they differ."""
-    sizes = rows["endpoint"].value_counts()
-    sizes = sizes[sizes > 0]
-    if sizes.empty:
-        return "n = 0"
-    low, high = int(sizes.min()), int(sizes.max())
+    low, high = min(sizes), max(sizes)
     return f"n = {low} per endpoint" if low == high else f"n = {low} to {high} per endpoint"
 
 
@@ -129,12 +178,11 @@ def cut(values: Values, places: npt.NDArray[np.integer], count: int) -> list[Val
     return np.split(values[np.argsort(small, kind="stable")], ends)[:count]
 
 
-def window(rows: pd.DataFrame) -> str:
+def window(started_at: pd.Series[Any]) -> str:
     """``2026-03-14 09:00–09:04 UTC``."""
-    times = rows["started_at"].dropna()
-    if times.empty:
+    first, last = started_at.min(), started_at.max()
+    if pd.isna(first):
         return "time unknown"
-    first, last = times.min(), times.max()
     same = first.date() == last.date()
     end = last.strftime("%H:%M" if same else "%Y-%m-%d %H:%M")
     return f"{first.strftime('%Y-%m-%d %H:%M')}–{end} UTC"

@@ -172,6 +172,10 @@ def plain_ms(df: pd.DataFrame, name: str) -> Values:
     return df[column].to_numpy(dtype=np.float64, na_value=np.nan) / scale
 
 
+FATE = ("outcome", "reused", "connection", "flags")
+"""What `latency_ms` looks at besides the metric's own column: what became of a request."""
+
+
 def latency_ms(df: pd.DataFrame, name: str) -> Values:
     """The metric of every row in ms, shape (rows,): +inf for a failure, NaN for "no value".
 
@@ -184,17 +188,26 @@ def latency_ms(df: pd.DataFrame, name: str) -> Values:
     return values
 
 
+SEGMENT_COLUMNS = (*MAIN_COLUMNS, "dns_ns", "tcp_ns", "tls_ns", "send_ns", "ttfb_ns")
+"""What `segments_ms` reads."""
+
+
 def segments_ms(df: pd.DataFrame) -> pd.DataFrame:
     """Each row's total time cut into parts that follow each other, in ms; NA parts are 0.
 
     Columns: ``dns tcp tls send``, ``wait`` (last byte sent to first byte back), ``think`` (on to
     the first token, streams only) and ``rest`` (to the last byte). They add up to the total.
     """
-    parts = pd.DataFrame({name: np.nan_to_num(plain_ms(df, name)) for name in PHASES[:4]})
-    parts["wait"] = np.nan_to_num(plain_ms(df, "ttfb"))
-    so_far = parts.sum(axis=1).to_numpy()
-    total = np.nan_to_num(plain_ms(df, "total"))
-    first = np.nan_to_num(plain_ms(df, "ttft"))
+    parts = {name: _or_nothing(df, name) for name in PHASES[:4]}
+    parts["wait"] = _or_nothing(df, "ttfb")
+    so_far = np.asarray(sum(parts.values()))
+    first, total = _or_nothing(df, "ttft"), _or_nothing(df, "total")
     parts["think"] = np.clip(np.minimum(first, total) - so_far, 0, None)
     parts["rest"] = np.clip(total - so_far - parts["think"], 0, None)
-    return parts.set_index(df.index)
+    return pd.DataFrame(parts, df.index, copy=False)
+
+
+def _or_nothing(df: pd.DataFrame, name: str) -> Values:
+    values = plain_ms(df, name)
+    values[np.isnan(values)] = 0
+    return values

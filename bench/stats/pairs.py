@@ -21,6 +21,12 @@ from bench.stats.rates import Rate, fails_more, fails_often, rate
 from bench.stats.strata import Stratum
 from bench.stats.walsh import Middle, Ranked, middle_at, ranked
 
+ROUND = ("run_id", "round", "endpoint")
+"""What says where in `table` a row has its place."""
+
+Worths = dict[frozenset[str], float]
+"""Two endpoints → how many independent pairs theirs are worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Percent:
@@ -74,29 +80,41 @@ class Difference:
 
 def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
     """Rounds × endpoints in ms: the stratum's main metric, +inf for failures, NaN for none."""
-    ms = latency_ms(df, stratum.metric)
+    return tabled(df, latency_ms(df, stratum.metric))
+
+
+def tabled(df: pd.DataFrame, ms: Values) -> pd.DataFrame:
+    """As `table`, of rows whose times in ms, shape (rows,), are known; they say their `ROUND`."""
     runs, run_ids = coded(df["run_id"])
     endpoints, columns = coded(df["endpoint"])
     has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
-    rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[has]
+    some = slice(None) if has.all() else has
+    rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[some]
     ids = ["", *sorted(run_ids)]  # rows of no run come first
-    places = np.array([*map(ids.index, run_ids), 0])[runs[has]]
-    index, rows = _rounds(places, rounds, ids)
+    index, cells = _rounds(np.array([*map(ids.index, run_ids), 0]), runs[some], rounds, ids)
+    cells *= len(columns)
+    cells += endpoints[some]
     values = np.full((len(index), len(columns)), np.nan)
     # Backwards, so that of a round that was asked twice the first stands
-    values[rows[::-1], endpoints[has][::-1]] = ms[has][::-1]
+    values.ravel()[cells[::-1]] = ms[some][::-1]
     names = pd.Index(columns, name="endpoint", dtype=object)
-    asked = sorted(columns[at] for at in np.flatnonzero(np.bincount(endpoints[has])))
+    asked = sorted(columns[at] for at in np.flatnonzero(np.bincount(endpoints[some])))
     return pd.DataFrame(values, index, names, copy=False)[asked]
 
 
 def _rounds(
-    places: npt.NDArray[np.int64], rounds: npt.NDArray[np.int64], ids: list[str]
+    places: npt.NDArray[np.int64],
+    runs: npt.NDArray[np.signedinteger[Any]],
+    rounds: npt.NDArray[np.int64],
+    ids: list[str],
 ) -> tuple[pd.MultiIndex, npt.NDArray[np.int64]]:
-    """Every round that there is, by run and number, and where each row's stands in it."""
+    """Every round that there is, by run and number, and where each row's stands in it; ``places``
+    say where in ``ids`` a run is."""
     first = rounds.min() if len(rounds) else 0
     width = int(rounds.max() - first) + 1 if len(rounds) else 1
-    there, rows = _distinct(places * width + (rounds - first), width * len(ids))
+    keys = (places * width - first)[runs]
+    keys += rounds
+    there, rows = _distinct(keys, width * len(ids))
     levels: Any = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
     codes: Any = [there // width, there % width]
     index = pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)

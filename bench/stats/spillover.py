@@ -243,8 +243,12 @@ def _scores(p: Values, starts: Any, ends: Any) -> Values:
     m = (ends - starts)[:, None]
     c, total = sums[ends] - sums[starts], sums[-1]
     inside, outside = c / m, (total - c) / (n - m)
-    ratio = m * _h(inside) + (n - m) * _h(outside) - n * _h(total / n)
-    return np.where(inside > outside, ratio, 0.0)
+    more = inside > outside
+    at, group = np.nonzero(more)
+    m = (ends - starts)[at]
+    found = np.zeros(more.shape)
+    found[more] = m * _h(inside[more]) + (n - m) * _h(outside[more]) - n * _h(total / n)[group]
+    return found
 
 
 def _h(q: Values) -> Values:

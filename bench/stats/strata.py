@@ -13,8 +13,10 @@ import pandas as pd
 from bench.model import ASKING, CONNECTIONS, KINDS
 from bench.stats.metrics import Flags, bare, coded, main_metric
 
-Codes = npt.NDArray[np.int32]
-Part = tuple[Codes, list[Any]]
+Codes = npt.NDArray[np.integer[Any]]
+Part = tuple[Codes | Flags | None, list[Any]]
+"""The place of each row's value, shape (rows,), and the values; no places where all rows have the
+one that there is."""
 
 _KEYS = ["kind", "streamed", "connection", "client", "model", "arm", "vantage"]
 
@@ -103,11 +105,8 @@ def _keys(
     df: pd.DataFrame, runs: Sequence[Mapping[str, Any]], keys: Sequence[str]
 ) -> tuple[Codes, dict[int, Stratum]]:
     """A number for each row's stratum, shape (rows,), and the strata."""
-    codes, names = np.zeros(len(df), np.int32), []
-    for name in keys:
-        part, known = _part(df, name, runs)
-        codes = codes * np.int32(len(known)) + part
-        names.append(known)
+    parts = [_part(df, name, runs) for name in keys]
+    codes, names = _together(len(df), *parts), [known for _, known in parts]
     found = {}
     for code in pd.unique(codes):
         at = np.unravel_index(code, [len(known) for known in names])
@@ -118,7 +117,8 @@ def _keys(
 
 def _part(df: pd.DataFrame, name: str, runs: Sequence[Mapping[str, Any]]) -> Part:
     if name == "streamed":
-        return df[name].to_numpy(dtype=np.bool_, na_value=False).astype(np.int32), [False, True]
+        streamed = df[name].to_numpy(dtype=np.bool_, na_value=False)
+        return (None, [True]) if streamed.all() else (streamed, [False, True])
     if name == "vantage":
         codes, known = _texts(df[name])
         return codes, [one or NOWHERE for one in known]
@@ -128,23 +128,40 @@ def _part(df: pd.DataFrame, name: str, runs: Sequence[Mapping[str, Any]]) -> Par
 def _texts(names: pd.Series[Any]) -> Part:
     """No name is the empty one, which comes last."""
     codes, known = coded(names)
-    return np.arange(len(known) + 1, dtype=np.int32)[codes], [*known, ""]
+    low, high = (int(codes.min()), int(codes.max())) if len(codes) else (-1, -1)
+    if low == high:
+        return None, [[*known, ""][low]]
+    if low >= 0:
+        return codes, known
+    return np.where(codes < 0, np.int32(len(known)), codes), [*known, ""]
 
 
 def _asked_model(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Part:
     """The model each row asked for. A failed row does not name one: its run does."""
-    of_run, of_arm = _texts(df["run_id"]), _texts(df["arm"])
-    keys = of_run[0] * np.int32(len(of_arm[1])) + of_arm[0]
+    of_run, of_arm, kind = (_texts(df[name]) for name in ("run_id", "arm", "kind"))
     pairs = [(run, arm) for run in of_run[1] for arm in of_arm[1]]
-    named = {pairs[key]: model for key, model in _answered(df, keys)}
-    named |= {key: model for run in runs for key, model in _named(run).items()}
+    named = {key: model for run in runs for key, model in _named(run).items()}
+    if not named.keys() >= {*pairs}:
+        answered = _answered(df, _together(len(df), of_run, of_arm))
+        named = {pairs[key]: model for key, model in answered} | named
     models = ["", *dict.fromkeys(named.values())]
-    asked = [named.get(pair, "") for pair in pairs]
-    codes = np.array([models.index(model) for model in asked], np.int32)[keys]
-    asking, kinds = coded(df["kind"])
-    asks = np.array([*(kind in ASKING for kind in kinds), False])[asking]
-    codes[~asks] = 0
+    asked = np.array([models.index(named.get(pair, "")) for pair in pairs], np.int32)
+    asks = np.array([name in ASKING for name in kind[1]])
+    if asks.all() and len({*asked}) == 1:
+        return None, [models[asked[0]]]
+    codes = asked[_together(len(df), of_run, of_arm)]
+    codes[~asks[_together(len(df), kind)]] = 0
     return codes, models
+
+
+def _together(rows: int, *parts: Part) -> Codes:
+    """One number for each row's values together, shape (rows,)."""
+    codes = np.zeros(rows, np.int32)
+    for part, known in parts:
+        if part is not None:
+            codes *= len(known)
+            codes += part
+    return codes
 
 
 def _answered(df: pd.DataFrame, keys: Codes) -> Iterator[tuple[int, str]]:
@@ -171,9 +188,9 @@ def _stratum(
 def vantages_in(df: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Where the rows, and runs without any, were measured from; sorted."""
     named = (str(run["vantage"]) for run in runs if run.get("vantage"))
-    codes, names = coded(bare(df)["vantage"])
-    seen = (names[place] for place in np.flatnonzero(np.bincount(codes[codes >= 0])))
-    return tuple(sorted({*seen, *named}))
+    codes, known = _texts(bare(df)["vantage"])
+    seen = known if codes is None else [known[int(code)] for code in pd.unique(codes)]
+    return tuple(sorted({*seen, *named} - {""}))
 
 
 def runs_from(stratum: Stratum, runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

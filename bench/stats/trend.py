@@ -35,10 +35,11 @@ def trend(df: pd.DataFrame, rows: pd.DataFrame, stratum: Stratum) -> list[Point]
     ``df`` is the frame they are from: its runs say which of them are one batch.
     """
     ms, lost = latency_ms(rows, stratum.metric), failed(rows).to_numpy()
+    sent = rows["started_at"].dt.tz_convert(None).to_numpy()
     parts = _parts(df, rows)
     found = [
         Point(
-            *(batch, rows["started_at"].iloc[at].min(), endpoint),
+            *(batch, pd.Timestamp(sent[at].min(), tz="UTC"), endpoint),
             *(estimate(known, 0.5), estimate(known, 0.9)),
             rate(int(lost[at].sum()), len(at)),
         )
@@ -54,7 +55,9 @@ def _parts(df: pd.DataFrame, rows: pd.DataFrame) -> dict[tuple[str, str], Places
     (runs, ids), (who, endpoints) = coded(rows["run_id"]), coded(rows["endpoint"])
     batches = [named.get(one, one) for one in (*ids, "nan")]
     known = list(dict.fromkeys(batches))
-    keys = np.array([*map(known.index, batches)])[runs] * len(endpoints) + who
+    small = np.min_scalar_type(len(known) * len(endpoints))  # for the sort: the smaller the faster
+    keys = np.array([known.index(one) * len(endpoints) for one in batches], small)[runs]
+    keys += who.astype(small)
     timed = np.flatnonzero(rows["started_at"].notna().to_numpy())
     timed = timed[np.argsort(keys[timed], kind="stable")]
     there, first = np.unique(keys[timed], return_index=True)

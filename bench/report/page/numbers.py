@@ -148,7 +148,7 @@ def _phases(_: Document, df: pd.DataFrame) -> tuple[Columns, Rows]:
     seen = view(df)
     return (*columns, ("together", "ms")), [
         [f"{name}, {connection}", *(float(parts[s]) for s in SEGMENTS), float(parts.sum())]
-        for name, connection, _, parts in (typical(df, seen.stratum) if seen else ())
+        for name, connection, _, parts in (typical(seen) if seen else ())
     ]
 
 
