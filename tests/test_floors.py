@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from tests.conftest import LONG
 
 PACKAGE = Path(bench.__file__).parent
 
@@ -243,6 +244,11 @@ def test_public_names_are_there_sorted_and_documented() -> None:
     assert list(bench.__all__) == sorted(bench.__all__)
     for name in bench.__all__:
         assert getattr(bench, name).__doc__ or name == "COLUMNS", name
+
+
+def test_the_long_modules_of_tests_are_there() -> None:
+    """A renamed one would come last again."""
+    assert {*LONG} <= {file.stem for file in Path(__file__).parent.glob("test_*.py")}
 
 
 def test_files_can_be_read_in_one_sitting() -> None:

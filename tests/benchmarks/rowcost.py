@@ -212,7 +212,7 @@ def _figures(found: Mapping[str, Spent]) -> Iterator[Figure]:
 
 def measure(options: argparse.Namespace) -> Result:
     """The cases one after the other, then the open loop."""
-    rounds, seconds = (3, 3.0) if options.quick else (40, 40.0)
+    rounds, seconds = (6, 4.0) if options.quick else (40, 40.0)
     found: dict[str, Spent] = {}
     with tempfile.TemporaryDirectory(prefix="rowcost-", dir=ROOT / "results") as made:
         folder = Path(made)
