@@ -21,41 +21,16 @@ from bench.simulator import Fleet
 from bench.stats.race import Race, RaceRules
 from bench.store import RunWriter
 from tests import synthetic
+from tests.profiles import at_once
 
 Path_ = Callable[[Path], AbstractContextManager[Callable[[], object]]]
-
-_FAST = """\
-about = "One region that answers at once: what remains is the client."
-edge_rtt_ms = 0.0
-
-[defaults]
-capacity = 64
-cache_factor = 1.0
-service = { ttft_ms = 1.0, sigma = 0.0, token_ms = 0.1, token_sigma = 0.0 }
-background_load = { calm = 0.0 }
-
-[[regions]]
-name = "near"
-latitude = 0.0
-longitude = 0.0
-rtt_ms = 0.0
-models = ["quick"]
-
-[[models]]
-id = "quick"
-created = 1775001600
-fingerprint = "fp_0000000000"
-usd_per_million = { input = 1.0, cached_input = 1.0, output = 1.0 }
-efforts = ["none"]
-completion_tokens = 12
-"""
 
 
 @contextmanager
 def request(folder: Path) -> Iterator[Callable[[], object]]:
     """A run of ten streamed requests over a warm connection, from plan to stored rows."""
     profile = folder / "fast.toml"
-    profile.write_text(_FAST, encoding="utf-8")
+    profile.write_text(at_once(tokens=12, token_ms=0.1), encoding="utf-8")
     with Fleet.start(profile=profile) as fleet:
         plan = bench.make_plan(catalogue=str(fleet.catalogue), endpoints=("near",), rounds=10)
         where = bench.Where(results=folder / "results")

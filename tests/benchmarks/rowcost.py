@@ -34,37 +34,13 @@ from tests.benchmarks.rowcost_open import open_loop
 from tests.benchmarks.rowcost_pieces import pieces
 from tests.benchmarks.rowcost_players import PLAIN, RUN, Task
 from tests.benchmarks.turns import ROOT
+from tests.profiles import at_once
 
 ADDED_MS = 0.4
 TURN = 8
 SEED = 1
 
-PROFILE = """\
-about = "One region that answers at once: what remains is the client."
-edge_rtt_ms = 0.0
-
-[defaults]
-capacity = 64
-cache_factor = 1.0
-service = { ttft_ms = 1.0, sigma = 0.0, token_ms = 1.5, token_sigma = 0.0 }
-background_load = { calm = 0.0 }
-
-[[regions]]
-name = "near"
-latitude = 0.0
-longitude = 0.0
-rtt_ms = 0.0
-models = ["quick"]
-
-[[models]]
-id = "quick"
-created = 1775001600
-fingerprint = "fp_0000000000"
-usd_per_million = { input = 1.0, cached_input = 1.0, output = 1.0 }
-efforts = ["none"]
-reasoning_tokens = 0
-completion_tokens = 500
-"""
+PROFILE = at_once(tokens=500, token_ms=1.5)
 """Tokens 1.5 ms apart: each arrives by itself, as a service's do."""
 
 _STAGES = {
