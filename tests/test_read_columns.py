@@ -55,6 +55,19 @@ def test_a_command_reads_what_it_names(
     assert ("token_offsets_ns" in read[0]) == ("cadence" in command)
 
 
+def test_a_report_of_very_many_rows_says_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And of few rows nothing."""
+    monkeypatch.setattr(UNDRAWN, lambda *_: "data:image/png;base64,")
+    stored(tmp_path, "a")
+    assert main(["report", str(tmp_path / "a")]) == 0
+    assert "GB" not in capsys.readouterr().err
+    monkeypatch.setattr("bench.cli.report.MANY", 2)
+    assert main(["report", str(tmp_path / "a")]) == 0
+    assert "4 rows takes about 2 GB of memory and as many minutes" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module", params=["regions", "spillover"])
 def recorded(request: pytest.FixtureRequest) -> pd.DataFrame:
     df = bench.load_example(request.param)

@@ -10,6 +10,9 @@ from bench.cli.options import results_option
 from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import stored
 
+MANY = 1_000_000
+"""Rows of which a report takes about a gigabyte of memory and a minute: as many each, and more."""
+
 
 @click.command()
 @click.argument("run")
@@ -26,6 +29,7 @@ def report(run: str, output: Path | None, as_json: bool, results: Path) -> None:
     from bench.report import COLUMNS, OUTPUTS, Findings, write_report
 
     rows = stored(run, results, COLUMNS)
+    _tell_long(len(rows.df))
     found = Findings(rows.df)
     files = write_report(output or rows.folder, found)
     if as_json:
@@ -35,3 +39,12 @@ def report(run: str, output: Path | None, as_json: bool, results: Path) -> None:
         say(OUTPUTS["text"](found), end="")
     for file in files.values():
         tell(f"Wrote {file}")
+
+
+def _tell_long(rows: int) -> None:
+    """Before the silence: who waits wants to know for how long, and what would be quicker."""
+    if rows >= MANY:
+        tell(
+            f"A report of {rows:,} rows takes about {rows // MANY} GB of memory and as many"
+            " minutes; of one batch or run it takes less: `regionbench history` names them."
+        )
