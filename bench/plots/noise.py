@@ -32,18 +32,23 @@ def noisy(seen: View) -> bool:
 def noise_strip(strip: Axes, seen: View) -> None:
     """Every lateness as a dot on a scale of its own; p95 in words."""
     timed = seen.places[seen.df["started_at"].notna().to_numpy()[seen.places]]
-    late = {name: _ms(seen.df[name].take(timed)) for name in SOURCES}
-    late = {name: ms for name, ms in late.items() if np.isfinite(ms).any()}
-    known = {name: style.finite(ms) for name, ms in late.items()}
-    log = style.wants_log(list(known.values()))
-    scale_ms(strip, list(known.values()), log)
-    few = slice(None, None, max(1, -(-len(timed) // style.MOST_POINTS)))
-    times = moments(seen.df["started_at"].take(timed[few]))
-    for name, ms in late.items():
-        _dots(strip, name, times, ms[few])
-    words = ", ".join(_words(name, ms) for name, ms in known.items())
+    few = timed[:: max(1, -(-len(timed) // style.MOST_POINTS))]
+    late = {name: _in_order(seen.df[name].take(timed)) for name in SOURCES}
+    late = {name: ms for name, ms in late.items() if len(ms)}
+    log = style.wants_log(list(late.values()))
+    scale_ms(strip, list(late.values()), log)
+    times = moments(seen.df["started_at"].take(few))
+    for name in late:
+        _dots(strip, name, times, _ms(seen.df[name].take(few)))
+    words = ", ".join(_words(name, ms) for name, ms in late.items())
     unit = "ms, log scale" if log else "ms"
     title(strip, f"this machine, late by ({unit}): {words}", style.on(strip).grey)
+
+
+def _in_order(late_ns: pd.Series[Any]) -> Values:
+    ms = _ms(late_ns)
+    ms.sort()  # in place: there may be millions
+    return style.finite(ms)
 
 
 def _ms(late_ns: pd.Series[Any]) -> Values:
