@@ -66,7 +66,7 @@ def cadence(
         style.sentence(ax, _nothing(seen, found))
         return figure
     _draw(ax, seen, found)
-    lost = sum(map(seen.failures, seen.series))
+    lost = sum(map(seen.failures, seen.own))
     method = f"gaps of answered streams, filled mark p50, open p95 and p99; {lost} failed"
     drawn = f"{DOTS} gaps of each endpoint"
     style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
@@ -103,7 +103,7 @@ def _rates(ms: Values, ends: npt.NDArray[np.int64], sizes: npt.NDArray[np.int32]
 
 
 def _nothing(seen: View, found: Mapping[str, Cadence]) -> str:
-    if not any(np.isfinite(ms).any() for ms in seen.series.values()):
+    if not any(np.isfinite(ms).any() for ms in seen.ms.values()):
         return f"All {len(seen.places)} requests failed: no token came."
     if found:
         return "All tokens of each answer came together: there are no gaps to draw."
@@ -162,7 +162,7 @@ def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence) -> None:
     _say(ax, (STRIP / 2, row), style.share(one.together), color=kind.color, ha="center",
          fontweight="bold", fontsize=style.TEXT, transform=across)  # fmt: skip
     rate = f"{quantile(one.rates, 0.5):.0f} tokens/s · " if len(one.rates) else ""
-    _say(ax, (1, row - 0.33), f"{rate}n = {len(seen.series[name])}, {lost} failed", ha="right",
+    _say(ax, (1, row - 0.33), f"{rate}n = {seen.count(name)}, {lost} failed", ha="right",
          color=style.on(ax).failed if lost else style.on(ax).grey, fontsize=style.SMALL,
          transform=across)  # fmt: skip
 

@@ -104,6 +104,10 @@ class View:
         """n and window."""
         return f"{counts([*map(len, self.own.values())])} · {window(self.span)}"
 
+    def count(self, name: str) -> int:
+        """How many requests of an endpoint have a time, or failed."""
+        return int(np.count_nonzero(~np.isnan(self.ms[name])))
+
     def failures(self, name: str) -> int:
         """How many requests of an endpoint failed."""
         return int(np.isinf(self.ms[name]).sum())
