@@ -47,7 +47,8 @@ def noise_strip(strip: Axes, seen: View) -> None:
 def _known(seen: View, name: str) -> Places:
     """The rows that say when they were sent, and how late."""
     known = (seen.df["started_at"].notna() & seen.df[name].notna()).to_numpy()
-    return seen.places[known[seen.places]]
+    here = known[seen.places]
+    return seen.places if here.all() else seen.places[here]
 
 
 def _ms(late_ns: pd.Series[Any]) -> Values:
