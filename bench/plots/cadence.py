@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -65,7 +66,7 @@ def cadence(
         style.sentence(ax, _nothing(seen, found))
         return figure
     _draw(ax, seen, found)
-    lost = sum(map(seen.failures, seen.series))
+    lost = sum(map(seen.failures, seen.own))
     method = f"gaps of answered streams, filled mark p50, open p95 and p99; {lost} failed"
     drawn = f"{DOTS} gaps of each endpoint"
     style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
@@ -78,23 +79,31 @@ def cadence_of(seen: View, name: str) -> Cadence:
     answered = np.zeros(len(seen.df), dtype=np.bool_)
     answered[at] = ~failed(taken(seen.df, at, FATE))
     (offsets, sizes), (flags, told) = (unrolled(seen.df[one][answered]) for one in TOKENS)
-    several = sizes > 1
-    ms = offsets[np.repeat(several, sizes)] / NS_PER_MS
-    flags, sizes, told = flags[np.repeat(several, told)], sizes[several], told[several] > 0
-    joint = np.zeros(len(ms), dtype=np.bool_)
-    joint[np.repeat(told, sizes)] = flags
-    last = np.cumsum(sizes) - 1
+    ms, ends = offsets / NS_PER_MS, np.cumsum(sizes)
     inner = np.ones(len(ms), dtype=np.bool_)
-    inner[last - sizes + 1] = False
+    inner[(ends - sizes)[sizes > 0]] = False
     gaps = np.diff(ms, prepend=0.0)[inner]
-    apart = np.where(np.repeat(told, sizes)[inner], ~joint[inner], gaps > 0)
-    took = ms[last] - ms[last - sizes + 1]
+    apart = gaps > 0
+    if len(flags):
+        whole = told == sizes  # a stream with fewer flags than tokens says nothing of them
+        said = np.repeat(whole, sizes)
+        joint = np.zeros(len(ms), dtype=np.bool_)
+        joint[said] = flags[np.repeat(whole, told)]
+        apart = np.where(said[inner], ~joint[inner], apart)
     together = float((~apart).mean()) if len(apart) else 0.0
-    return Cadence(np.sort(gaps[apart]), together, 1000 * (sizes - 1)[took > 0] / took[took > 0])
+    return Cadence(np.sort(gaps[apart]), together, _rates(ms, ends, sizes))
+
+
+def _rates(ms: Values, ends: npt.NDArray[np.int64], sizes: npt.NDArray[np.int32]) -> Values:
+    """Tokens per second of each stream that took some time."""
+    several = sizes > 1
+    ends, sizes = ends[several], sizes[several]
+    took = ms[ends - 1] - ms[ends - sizes]
+    return np.asarray(1000 * (sizes - 1)[took > 0] / took[took > 0])
 
 
 def _nothing(seen: View, found: Mapping[str, Cadence]) -> str:
-    if not any(np.isfinite(ms).any() for ms in seen.series.values()):
+    if not any(np.isfinite(ms).any() for ms in seen.ms.values()):
         return f"All {len(seen.places)} requests failed: no token came."
     if found:
         return "All tokens of each answer came together: there are no gaps to draw."
@@ -105,7 +114,7 @@ def _draw(ax: Axes, seen: View, found: Mapping[str, Cadence]) -> None:
     style.tidy_axes(ax)
     ax.grid(False, axis="y")
     gaps = [one.gaps_ms for one in found.values()]
-    edge = _set_limits(ax, np.concatenate(gaps), style.wants_log(gaps))
+    edge = _set_limits(ax, gaps, style.wants_log(gaps))
     style.scale_x(ax, "gap before a token that came alone (ms)", ax.get_xscale() == "log")
     left, right = ax.get_xlim()
     ax.set_xticks([at for at in ax.get_xticks() if edge <= at <= right])
@@ -121,10 +130,10 @@ def _draw(ax: Axes, seen: View, found: Mapping[str, Cadence]) -> None:
     style.note(ax, "came together", (STRIP / 2, 1), (0, -2), ha="center", va="top")
 
 
-def _set_limits(ax: Axes, gaps: Values, log: bool) -> float:
+def _set_limits(ax: Axes, gaps: Sequence[Values], log: bool) -> float:
     """Set the x limits and draw the strip at the left; the return is where that ends, in ms."""
-    low = max(float(gaps.min()), 1e-3) * 0.9 if log else 0.0
-    right = max(quantile(gaps, 0.999) * 1.15, low * 2, 1e-3)
+    low = max(min(float(ms[0]) for ms in gaps if len(ms)), 1e-3) * 0.9 if log else 0.0
+    right = max(_far(gaps) * 1.15, low * 2, 1e-3)
     part = STRIP / (1 - STRIP)
     left = low / (right / low) ** part if log else -right * part
     if log:
@@ -133,6 +142,13 @@ def _set_limits(ax: Axes, gaps: Values, log: bool) -> float:
     theme = style.on(ax)
     ax.axvspan(left, low, facecolor=theme.shade, edgecolor=theme.pale, hatch="///", zorder=0)
     return low
+
+
+def _far(gaps: Sequence[Values]) -> float:
+    """What 999 of 1000 of all gaps are below; of as many as are too many to put in order, only
+    those that can be beyond are looked at."""
+    beyond = sum(map(len, gaps)) // 1000 + 1
+    return float(np.sort(np.concatenate([ms[-beyond:] for ms in gaps]))[-beyond])
 
 
 def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence) -> None:
@@ -146,7 +162,7 @@ def _row(ax: Axes, seen: View, name: str, row: int, one: Cadence) -> None:
     _say(ax, (STRIP / 2, row), style.share(one.together), color=kind.color, ha="center",
          fontweight="bold", fontsize=style.TEXT, transform=across)  # fmt: skip
     rate = f"{quantile(one.rates, 0.5):.0f} tokens/s · " if len(one.rates) else ""
-    _say(ax, (1, row - 0.33), f"{rate}n = {len(seen.series[name])}, {lost} failed", ha="right",
+    _say(ax, (1, row - 0.33), f"{rate}n = {seen.count(name)}, {lost} failed", ha="right",
          color=style.on(ax).failed if lost else style.on(ax).grey, fontsize=style.SMALL,
          transform=across)  # fmt: skip
 

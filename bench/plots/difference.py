@@ -29,7 +29,7 @@ def difference(
     failed stand at the edge of their side.
     """
     seen = view(df, stratum, theme)
-    regions = [name for name in seen.series if name != GLOBAL] if seen else []
+    regions = [name for name in seen.own if name != GLOBAL] if seen else []
     figure, ax = style.axes(ax, theme, height=2.2 + 0.85 * max(2, len(regions)))
     if seen is None:
         style.sentence(ax, NOTHING)

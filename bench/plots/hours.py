@@ -32,7 +32,7 @@ def hours(
     hours in which nothing was asked are hatched, and those with fewer than three requests empty.
     """
     seen = view(df, stratum, theme)
-    count = len(seen.series) if seen else 3
+    count = len(seen.own) if seen else 3
     figure, ax = style.axes(ax, theme, width=9.6, height=2.0 + 0.5 * max(2, count))
     if seen is None or seen.span.isna().all():
         style.sentence(ax, NOTHING if seen is None else "No request has a time: no hour to draw.")
@@ -45,7 +45,7 @@ def hours(
     heat_map(ax, list(found.values()), list(found), labels, "hour of the day (UTC)")
     _color_names(ax, seen)
     days = seen.df["started_at"].take(seen.places).dt.normalize().nunique()
-    lost = sum(map(seen.failures, seen.series))
+    lost = sum(map(seen.failures, seen.own))
     method = (
         f"median {seen.label} of each hour, {'1 day' if days == 1 else f'{days} days'} together, "
         f"{shades(ax)}; ×: more than 2 % failed there, {lost} in all"
@@ -70,7 +70,7 @@ def _nothing(seen: View, found: Mapping[str, Sequence[Cell]]) -> str | None:
         text = f"Every request was sent in the hour from {asked[0]:02}:00 UTC: "
         return text + "there is no other to compare. regionbench watch measures around the clock."
     if not _medians(found):
-        lost = sum(map(seen.failures, seen.series))
+        lost = sum(map(seen.failures, seen.own))
         return f"{lost} of {len(seen.places)} requests failed: no hour has a median."
     return None
 
@@ -85,7 +85,7 @@ def _medians(found: Mapping[str, Sequence[Cell]]) -> dict[tuple[str, int], float
 
 
 def _color_names(ax: Axes, seen: View) -> None:
-    for tick, name in zip(ax.get_yticklabels(), seen.series, strict=True):
+    for tick, name in zip(ax.get_yticklabels(), seen.own, strict=True):
         tick.set(color=seen.looks[name].color, fontweight="bold")
 
 

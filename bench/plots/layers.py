@@ -74,7 +74,7 @@ def layers(
         style.sentence(ax, _nothing(seen))
         return figure
     _draw(ax, seen, found)
-    lost = sum(map(seen.failures, seen.series))
+    lost = sum(map(seen.failures, seen.own))
     method = f"grey lines: equal {WORDS[found.source][2]}; large marks: medians; {lost} failed"
     drawn = f"{style.MOST_POINTS:,} answers of each endpoint"
     style.headline(ax, _finding(found), seen.subtitle(method, drawn), seen.simulated)
@@ -119,7 +119,7 @@ def _by_path(df: pd.DataFrame, places: Places) -> Values:
 
 
 def _nothing(seen: View) -> str:
-    if not any(np.isfinite(ms).any() for ms in seen.series.values()):
+    if not any(np.isfinite(ms).any() for ms in seen.ms.values()):
         return f"All {len(seen.places)} requests failed: there is no time to cut in two."
     return (
         "Neither a server's own time nor a round trip is known of these answers. "
@@ -167,7 +167,7 @@ def _round_levels(longest: float) -> list[float]:
 
 
 def _cloud(ax: Axes, seen: View, name: str, part: Values, middle: tuple[float, float]) -> None:
-    kind, n, lost = seen.looks[name], len(seen.series[name]), seen.failures(name)
+    kind, n, lost = seen.looks[name], seen.count(name), seen.failures(name)
     few = part[:, :: max(1, -(-part.shape[1] // style.MOST_POINTS))]
     options = {"linestyle": "none", "marker": kind.marker, "color": kind.color}
     ax.plot(*few, markersize=4.5, markeredgewidth=0, alpha=0.75 * style.on(ax).cloud, zorder=3,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from bench.plots import style
 from bench.plots.dates import moments
 from bench.plots.strips import scale_ms, title
-from bench.plots.view import View
+from bench.plots.view import Places, View
 from bench.stats import quantile
 from bench.stats.quantiles import Values
 from bench.units import NS_PER_MS, format_ms
@@ -30,20 +30,25 @@ def noisy(seen: View) -> bool:
 
 
 def noise_strip(strip: Axes, seen: View) -> None:
-    """Every lateness as a dot on a scale of its own; p95 in words."""
-    timed = seen.places[seen.df["started_at"].notna().to_numpy()[seen.places]]
-    late = {name: _ms(seen.df[name].take(timed)) for name in SOURCES}
-    late = {name: ms for name, ms in late.items() if np.isfinite(ms).any()}
-    known = {name: style.finite(ms) for name, ms in late.items()}
-    log = style.wants_log(list(known.values()))
-    scale_ms(strip, list(known.values()), log)
-    few = slice(None, None, max(1, -(-len(timed) // style.MOST_POINTS)))
-    times = moments(seen.df["started_at"].take(timed[few]))
+    """Lateness as dots on a scale that fits them; p95 of all in words."""
+    places = {name: at for name in SOURCES if len(at := _known(seen, name))}
+    few = {name: at[:: -(-len(at) // style.MOST_POINTS)] for name, at in places.items()}
+    late = {name: _ms(seen.df[name].take(at)) for name, at in few.items()}
+    known = [*map(style.finite, late.values())]
+    log = style.wants_log(known)
+    scale_ms(strip, known, log)
     for name, ms in late.items():
-        _dots(strip, name, times, ms[few])
-    words = ", ".join(_words(name, ms) for name, ms in known.items())
+        _dots(strip, name, moments(seen.df["started_at"].take(few[name])), ms)
+    words = ", ".join(_words(name, _ms(seen.df[name].take(at))) for name, at in places.items())
     unit = "ms, log scale" if log else "ms"
     title(strip, f"this machine, late by ({unit}): {words}", style.on(strip).grey)
+
+
+def _known(seen: View, name: str) -> Places:
+    """The rows that say when they were sent, and how late."""
+    known = (seen.df["started_at"].notna() & seen.df[name].notna()).to_numpy()
+    here = known[seen.places]
+    return seen.places if here.all() else seen.places[here]
 
 
 def _ms(late_ns: pd.Series[Any]) -> Values:

@@ -68,7 +68,8 @@ def typical(seen: View) -> list[Bar]:
     for other, places in seen.groups.items():
         if not _siblings(seen.stratum, other):
             continue
-        for name, at in by_endpoint(seen.df, places).items():
+        own = seen.own if other == seen.stratum else by_endpoint(seen.df, places)
+        for name, at in own.items():
             fate = taken(seen.df, at, FATE)
             lost = failed(fate)
             fit = at[~(lost | not_reused(fate)).to_numpy()]

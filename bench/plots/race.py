@@ -77,7 +77,7 @@ def race(
     rounds = seen.paired()
     verdict = verdict or replay_rounds(rounds, rules)
     figure, ax = style.axes(ax, theme, height=1.9 + 1.05 * max(2, len(verdict.failures)))
-    if not any(np.isfinite(ms).any() for ms in seen.series.values()):
+    if not any(np.isfinite(ms).any() for ms in seen.ms.values()):
         style.sentence(ax, f"All {len(seen.places)} requests failed: nobody can win this race.")
         return figure
     if not verdict.history:
@@ -98,7 +98,7 @@ def _arrange(seen: View, verdict: RaceVerdict, rules: RaceRules) -> _Race:
         if one.round in kept:
             found[one.endpoint].append(one)
     leader = verdict.history[-1].leader
-    ms = style.finite(seen.series.get(leader, np.array([])))
+    ms = style.finite(seen.ms.get(leader, np.array([])))
     margin = Margin(rules.within, rules.within_ms).log(float(np.median(ms)) if len(ms) else np.inf)
     gone = {one.endpoint: one for one in verdict.eliminations}
 

@@ -39,8 +39,9 @@ def largest(df: pd.DataFrame) -> int:
     return max(map(len, countable_places(df).values()), default=0) if len(df) > MANY else len(df)
 
 
-def sparse(df: pd.DataFrame, rows: int) -> Sparse:
-    """``df``, or every k-th of its rounds where its stratum has more than `MANY` ``rows``.
+def sparse(df: pd.DataFrame, rows: int, most: int = KEPT) -> Sparse:
+    """``df``, or every k-th of its rounds where its stratum has more than `MANY` ``rows``: at
+    ``most`` so many.
 
     Rounds are counted over all runs and kept whole, so that what was paired stays paired. k is a
     multiple of ten.
@@ -49,7 +50,7 @@ def sparse(df: pd.DataFrame, rows: int) -> Sparse:
         return Sparse(df)
     keys, there = _rounds(bare(df))
     number = np.cumsum(there) - 1
-    every = 10 * math.ceil((int(number[-1]) + 1) / KEPT / 10)
+    every = 10 * math.ceil((int(number[-1]) + 1) / most / 10)
     kept = bare(df)[(number % every == 0)[keys]]
     kept.attrs = df.attrs
     return Sparse(kept, every)

@@ -28,6 +28,9 @@ PER_BIN = 12
 FEWEST = 3
 """A bin with fewer answers has no median and no band."""
 
+SHADED = 400
+"""From at most so many rounds it is told, where there are many, which region took over when."""
+
 HARNESS = "\0harness"
 """The strip below the endpoints'; no endpoint can have that name."""
 
@@ -56,7 +59,7 @@ def timeline(
     made = _strips(ax, seen)
     for name in seen.series:
         _strip(made[name], seen, name)
-    few = sparse(df, len(seen.places))
+    few = sparse(df, len(seen.places), SHADED)
     bursts = _bursts(made, few.df, seen, answer, theme)
     method = "line: median, band: p10 to p90" + ("; shaded: a region took over" if bursts else "")
     drawn = f"{style.MOST_POINTS:,} answers of each endpoint, shades from {few.words}"

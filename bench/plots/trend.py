@@ -40,13 +40,13 @@ def trend(
     changed, if the extra ``history`` is installed; it decides nothing.
     """
     seen = view(df, stratum, theme)
-    count = len(seen.series) if seen else 2
+    count = len(seen.own) if seen else 2
     figure, ax = style.axes(ax, theme, width=9.2, height=2.2 + 1.6 * max(2, count))
     points = [] if seen is None else points_of(df, seen.dated, seen.stratum)
     if (why := _nothing(seen, points)) is not None or seen is None:
         style.sentence(ax, why or NOTHING)
         return figure
-    lines = {name: [p for p in points if p.endpoint == name] for name in seen.series}
+    lines = {name: [p for p in points if p.endpoint == name] for name in seen.own}
     changes = {name: _changes(line) for name, line in lines.items()}
     for strip, name in zip(_strips(ax, seen, points), lines, strict=True):
         _draw(strip, seen, lines[name], changes[name])
@@ -74,7 +74,7 @@ def _level(point: Point) -> float | None:
 
 def _strips(ax: Axes, seen: View, points: Sequence[Point]) -> list[Axes]:
     """One strip per endpoint, top down, all with the same scales."""
-    made = list(strips(ax, list(seen.series)).values())
+    made = list(strips(ax, list(seen.own)).values())
     times = _times(points)
     pad = max(float(np.ptp(times)) * 0.02, 1e-3)
     for strip in made:

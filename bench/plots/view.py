@@ -74,7 +74,8 @@ class View:
     @cached_property
     def series(self) -> Mapping[str, Values]:
         """The times of each endpoint in order of size, those that there are."""
-        return {name: np.sort(ms[~np.isnan(ms)]) for name, ms in self.ms.items()}
+        ordered = {name: np.sort(ms) for name, ms in self.ms.items()}  # NaN last
+        return {name: ms[: np.searchsorted(ms, np.nan)] for name, ms in ordered.items()}
 
     @cached_property
     def span(self) -> pd.Series[Any]:
@@ -102,6 +103,10 @@ class View:
     def counted(self) -> str:
         """n and window."""
         return f"{counts([*map(len, self.own.values())])} · {window(self.span)}"
+
+    def count(self, name: str) -> int:
+        """How many requests of an endpoint have a time, or failed."""
+        return int(np.count_nonzero(~np.isnan(self.ms[name])))
 
     def failures(self, name: str) -> int:
         """How many requests of an endpoint failed."""
