@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FIGURES = {
     "01-quickstart": 2,
-    "02-choose-a-region": 3,
+    "02-choose-a-region": 4,
     "03-routing-behaviour": 3,
     "04-regressions": 1,
     "05-your-own-metric": 2,
