@@ -80,7 +80,7 @@ def sittings(folder: Path) -> Mapping[str, Sequence[Sitting]]:
     ]
     regions = asking(rounds=30, endpoints=REGIONS, connections=("warm", "cold"))
     spillover = asking(rounds=160, endpoints=REGIONS, stream=False)
-    tour = asking(rounds=60, endpoints=("us", *REGIONS[1:]), batch="tour")
+    tour = asking(rounds=40, endpoints=REGIONS, stream=False, batch="tour")
     return {
         "regions": [(regions, "typical", "", HERE)],
         "spillover": [(spillover, "spillover", "", HERE)],

@@ -15,7 +15,7 @@ from bench.examples import EXAMPLES
 from bench.frame import DERIVED
 from bench.model import COLUMNS, GLOBAL, SCHEMA_VERSION
 from bench.stats import answer
-from tests.record_examples import sittings
+from tests.record_examples import HERE, PLACES, sittings
 
 FOLDER = Path(str(files("bench.examples")))
 
@@ -35,7 +35,8 @@ def test_an_example_is_a_tidy_frame_that_says_what_it_is(
     assert df.attrs["cautions"] == []
     for run in df.attrs["runs"]:
         assert run["schema_version"] == SCHEMA_VERSION
-        assert (run["simulated"], run["status"], run["vantage"]) == (True, "complete", "example")
+        assert (run["simulated"], run["status"]) == (True, "complete")
+        assert run["vantage"] in (HERE, *PLACES)
 
 
 def test_a_wrong_name_is_told_the_right_ones() -> None:
@@ -46,10 +47,10 @@ def test_a_wrong_name_is_told_the_right_ones() -> None:
 
 
 def test_they_are_small_and_name_nothing_of_who_recorded_them() -> None:
-    """300 kB together; no path of that machine."""
+    """400 kB together; no path of that machine."""
     shipped = list(FOLDER.glob("*.parquet"))
     assert {file.stem for file in shipped} == {one.file for one in EXAMPLES.values()}
-    assert sum(file.stat().st_size for file in shipped) <= 300_000
+    assert sum(file.stat().st_size for file in shipped) <= 400_000
     for file in shipped:
         content = file.read_bytes()
         assert not any(path in content for path in (b"/home/", b"/root", b"/work", b"/Users/"))
