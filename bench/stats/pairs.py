@@ -24,9 +24,6 @@ from bench.stats.walsh import Middle, Ranked, middle_at, ranked
 ROUND = ("run_id", "round", "endpoint")
 """What says where in `table` a row has its place."""
 
-Worths = dict[frozenset[str], float]
-"""Two endpoints → how many independent pairs theirs are worth."""
-
 
 @dataclass(frozen=True, slots=True)
 class Percent:
