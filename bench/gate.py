@@ -51,8 +51,12 @@ _SAME_PLAN = (
 """Keys of a plan that change what a request is or what it meets. Endpoints and strata are compared
 cell by cell; rounds and seed change how well a thing is measured, not what it is."""
 
-COLUMNS = tuple(metric.column for metric in METRICS.values())
-"""What is read of a batch, besides `bench.frame.KEYS`: an objective may name any metric."""
+COLUMNS = (
+    *(metric.column for metric in METRICS.values()),
+    *("seq", "region", "edge", "peer_ip"),
+)
+"""What is read of a batch, besides `bench.frame.KEYS`: an objective may name any metric, a watch's
+review looks at the routing too, and the calibration at the order of the requests."""
 
 Runs = Sequence[Mapping[str, Any]]
 

@@ -157,7 +157,7 @@ def test_lateness_of_the_harness_is_in_the_timeline() -> None:
 
 def test_the_command_draws_on_dark_paper(tmp_path: Path, monkeypatch: Any) -> None:
     """``regionbench plot RUN ecdf --theme dark``: the upper left pixel is the dark paper."""
-    monkeypatch.setattr(bench.loading, "load", lambda _: tidy(rows(9), [run()]))
+    monkeypatch.setattr(bench.loading, "load", lambda *_: tidy(rows(9), [run()]))
     file = tmp_path / "dark.png"
     done = CliRunner().invoke(plot, [str(tmp_path), "ecdf", "--theme", "dark", "-o", str(file)])
     assert done.exit_code == 0, done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,13 +75,18 @@ class Caller:
     def __call__(
         self, name: str, path: str = CHAT, body: Any = None, key: str | None = ""
     ) -> httpx.Response:
+        return self.client.send(self.request(name, path, body, key))
+
+    def request(
+        self, name: str, path: str = CHAT, body: Any = None, key: str | None = ""
+    ) -> httpx.Request:
         endpoint = self.endpoint(name)
         host = endpoint.url.removeprefix("https://")
         headers = {"host": host}
         if key is not None:
             headers["authorization"] = f"Bearer {key or self.fleet.key}"
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        return self.client.request(
+        return self.client.build_request(
             "GET" if body is None else "POST",
             f"https://{endpoint.connect}{path}",
             headers=headers,
@@ -125,6 +131,21 @@ def test_a_streamed_chat_comes_as_recorded(ask: Caller) -> None:
     tokens = [event["choices"][0]["delta"] for event in found[:-2]]
     assert ["reasoning_content" in token for token in tokens] == [True] * 6 + [False] * 4
     assert "".join(token.get("content", "") for token in tokens) == "Earth is the planet"
+
+
+def test_who_leaves_before_the_end_is_in_the_log_too(ask: Caller) -> None:
+    """Every request that was made is counted, whatever became of its client."""
+    left = set()
+    for _ in range(10):
+        reply = ask.client.send(ask.request("near", body=question(stream=True)), stream=True)
+        reply.close()
+        left.add(reply.headers["x-request-id"])
+    for _ in range(100):
+        logged = [deed["request_id"] for deed in ask.fleet.truth()]
+        if left <= {*logged}:
+            break
+        time.sleep(0.05)
+    assert [logged.count(one) for one in left] == [1] * 10
 
 
 def test_an_unstreamed_chat_carries_the_servers_own_times(ask: Caller) -> None:

@@ -220,12 +220,12 @@ def test_who_decides_slowly_still_has_a_crew(
     quick: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody who reads the costs for longer than the lease lasts is not taken for gone."""
-    monkeypatch.setattr(session, "LEASE_S", 0.8)
+    monkeypatch.setattr(session, "LEASE_S", 2.5)
     monkeypatch.setattr(tour, "_KEEP_S", 0.1)
     near, where = Near(), Where(results=tmp_path)
     crew = muster(near, plan_of(quick, rounds=1), where)
     with kept_waiting(near, crew):
-        time.sleep(2.0)
+        time.sleep(3.5)
     assert travel(near, crew, where).status == "complete"
 
 

@@ -55,6 +55,12 @@ class App:
             return
         kind, apis = (GrpcExchange, self._grpc) if is_grpc(scope) else (Exchange, _REST)
         exchange = kind(self._world, self._place, scope, receive, send)
+        try:
+            await self._answer(exchange, apis)
+        finally:
+            exchange.end()
+
+    async def _answer(self, exchange: Exchange, apis: Mapping[str, Api]) -> None:
         refusal = self._known(exchange, apis)
         if refusal is not None:
             await exchange.read_body()

@@ -41,6 +41,7 @@ class Exchange:
         self._link: Link = scope["state"][LINK]
         self._arrived = self._link.arrived
         self._queued_s = 0.0
+        self._logged = False
         self._due = 0.0
         self._sent: deque[tuple[float, Parcel]] = deque(maxlen=_TRACKED)
         self.path: str = scope["path"]
@@ -134,8 +135,15 @@ class Exchange:
         self._log()
         await self._body(last, more=False)
 
+    def end(self) -> None:
+        """A client that went away before its answer's end ends the request: it was made, and is in
+        the log."""
+        if not self._logged:
+            self._log()
+
     def _log(self) -> None:
         # Before the last byte: who has read a whole response finds it in the log.
+        self._logged = True
         gone = [(due, parcel.left) for due, parcel in self._sent if parcel.left is not None]
         if gone:
             due, when = gone[-1]
