@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
 from bench.admission import Admission, unlimited
 from bench.clients import Client
+from bench.interpreter import Sweeper, quiet_memory, short_turns
 from bench.model import NOT_ASKED, PAUSED, Endpoint, Reply, Request, Sample, Trial
 from bench.units import NS_PER_MS
 from bench.wire.clock import now_ns, sleep_until, utc_text
 
-_SWEEP_EVERY = 16
 _PATIENCE_S = 0.05
 _REPLY_FIELDS = tuple(field.name for field in fields(Reply))
 _reply_values = attrgetter(*_REPLY_FIELDS)
@@ -111,8 +109,8 @@ def measure(
     with a sample happens between two requests; with more, each worker has connections of its own,
     and sends its next request when the caller is done with its sample.
     """
-    hand = _Hand(bench, stop, admission or unlimited(), _Sweeper())
-    with _quiet_memory():
+    hand = _Hand(bench, stop, admission or unlimited(), Sweeper())
+    with quiet_memory():
         if concurrency == 1:
             yield from _measure_here(hand, trials)
         else:
@@ -126,27 +124,7 @@ class _Hand:
     bench: Bench
     stop: Stop
     admission: Admission
-    sweeper: _Sweeper
-
-
-class _Sweeper:
-    """Collects garbage between two requests: some clients leave 10 to 30 kB of cycles with each.
-
-    Nobody else may start meanwhile, and with many connections alive that would be milliseconds. The
-    default client leaves no cycles: what a sweep looked at in vain is frozen, so that the next one
-    looks only at what came since.
-    """
-
-    def __init__(self) -> None:
-        self._left = _SWEEP_EVERY
-
-    def ended(self) -> None:
-        """A request is over. Workers that race lose a count, or sweep twice: no harm."""
-        self._left -= 1
-        if self._left <= 0:
-            self._left = _SWEEP_EVERY
-            if not gc.collect():
-                gc.freeze()
+    sweeper: Sweeper
 
 
 def _measure_here(hand: _Hand, trials: Iterable[Trial]) -> Iterator[Sample]:
@@ -180,7 +158,8 @@ def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) ->
     for thread in threads:
         thread.start()
     try:
-        yield from _collect(results, concurrency)
+        with short_turns():
+            yield from _collect(results, concurrency)
     finally:
         if any(thread.is_alive() for thread in threads):
             stop.now()
@@ -371,21 +350,3 @@ def _measured(bench: Bench, trial: Trial, reply: Reply) -> dict[str, Any]:
     if values["cost_usd"] is None:
         values["cost_usd"] = bench.price(trial, reply)
     return values
-
-
-@contextmanager
-def _quiet_memory() -> Iterator[None]:
-    """No garbage collection within a request: a full one stalls 40 ms with pandas loaded.
-
-    What a caller had frozen stays so: thawing it would undo what that was done for."""
-    was_enabled, was_frozen = gc.isenabled(), gc.get_freeze_count() > 0
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not was_frozen:
-            gc.unfreeze()
-        if was_enabled:
-            gc.enable()

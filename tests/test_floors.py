@@ -24,6 +24,7 @@ FLOORS = (
         "budget",
         "catalogue",
         "frame",
+        "interpreter",
         "key",
         "kit",
         "manners",

@@ -348,6 +348,24 @@ def test_what_a_caller_had_frozen_stays_frozen(fleet: Fleet, tmp_path: Path) -> 
     assert gc.get_freeze_count() >= before > 0
 
 
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_workers_take_short_turns_and_a_caller_gets_its_own_back(
+    in_flight: int, fleet: Fleet, tmp_path: Path
+) -> None:
+    """One worker's half a millisecond is another one's lateness; alone, nobody waits."""
+    catalogue, before_s = load_catalogue(str(fleet.catalogue)), sys.getswitchinterval()
+    plan = make_plan(catalogue=str(fleet.catalogue), rounds=1, concurrency=in_flight)
+    seen_s: set[float] = set()
+    execute(
+        prepare(plan, catalogue, Where(results=tmp_path)),
+        Where(results=tmp_path),
+        watch=lambda _: seen_s.add(sys.getswitchinterval()),
+    )
+    assert len(seen_s) == 1
+    assert (max(seen_s) < before_s) == (in_flight > 1)
+    assert sys.getswitchinterval() == before_s
+
+
 class _Hoarding:
     """A client that keeps something of every request, and leaves a cycle behind, or none."""
 
