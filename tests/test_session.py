@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
@@ -20,11 +19,10 @@ import bench
 from bench.catalogue import Catalogue, load_catalogue
 from bench.cli import main as regionbench
 from bench.errors import NothingMeasured, PlanError
-from bench.model import Connection, Endpoint, Plan, Reply, Request, Trial
+from bench.model import Plan
 from bench.plan import make_plan
 from bench.prepare import Where, prepare
-from bench.probe import Bench, Stop, measure
-from bench.request import build_request
+from bench.probe import Stop
 from bench.session import execute
 from bench.simulator import Fleet
 from bench.stats import summarise
@@ -316,92 +314,6 @@ def test_live_use_differs_from_the_fleet_in_nothing_but_the_address(tmp_path: Pa
     assert run["provider"] == "xai"
     assert {e["url"] for e in run["endpoints"]} == {f"https://{name}" for name in NAMES}
     assert all(e["connect"] is None for e in run["endpoints"])
-
-
-def test_memory_is_swept_between_requests_and_the_collector_is_back_afterwards(
-    fleet: Fleet, tmp_path: Path
-) -> None:
-    """Off within a request, or it would be timed; never off for good, or a long run would grow."""
-    generations: list[int] = []
-
-    def count(phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            generations.append(info["generation"])
-
-    gc.unfreeze()
-    gc.callbacks.append(count)
-    try:
-        measured(fleet, tmp_path, rounds=7, endpoints=("us-east-1", "global", "us", "eu-west-1"))
-        assert gc.isenabled()
-        assert gc.get_freeze_count() == 0
-        assert generations.count(2) >= 3
-    finally:
-        gc.callbacks.remove(count)
-        gc.freeze()
-
-
-def test_what_a_caller_had_frozen_stays_frozen(fleet: Fleet, tmp_path: Path) -> None:
-    """As whoever forks or serves does to what is there for good."""
-    gc.freeze()
-    before = gc.get_freeze_count()
-    measured(fleet, tmp_path, rounds=1, endpoints=("us-east-1",))
-    assert gc.get_freeze_count() >= before > 0
-
-
-@pytest.mark.parametrize("in_flight", [1, 2])
-def test_workers_take_short_turns_and_a_caller_gets_its_own_back(
-    in_flight: int, fleet: Fleet, tmp_path: Path
-) -> None:
-    """One worker's half a millisecond is another one's lateness; alone, nobody waits."""
-    catalogue, before_s = load_catalogue(str(fleet.catalogue)), sys.getswitchinterval()
-    plan = make_plan(catalogue=str(fleet.catalogue), rounds=1, concurrency=in_flight)
-    seen_s: set[float] = set()
-    execute(
-        prepare(plan, catalogue, Where(results=tmp_path)),
-        Where(results=tmp_path),
-        watch=lambda _: seen_s.add(sys.getswitchinterval()),
-    )
-    assert len(seen_s) == 1
-    assert (max(seen_s) < before_s) == (in_flight > 1)
-    assert sys.getswitchinterval() == before_s
-
-
-class _Hoarding:
-    """A client that keeps something of every request, and leaves a cycle behind, or none."""
-
-    def __init__(self, litters: bool) -> None:
-        self._litters = litters
-        self._kept: list[object] = []
-        self.frozen: list[int] = []
-
-    def send(self, endpoint: Endpoint, request: Request, connection: Connection) -> Reply:
-        knot: list[object] = []
-        if self._litters:
-            knot.append(knot)
-        self._kept.append([])
-        self.frozen.append(gc.get_freeze_count())
-        return Reply(outcome="ok")
-
-    def interrupt(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("litters", [True, False])
-def test_what_was_swept_in_vain_is_not_swept_again(litters: bool) -> None:
-    """Or all connections would be looked through again and again while nobody else may start."""
-    endpoint, client = Endpoint("e", "https://e.test"), _Hoarding(litters)
-    request = build_request("edge", Plan(), api="/v1", model=None, parameters={}, nonce="0" * 16)
-    made = Bench(
-        "r", "here", {"e": endpoint}, lambda _: request, lambda _: client, lambda _, __: None
-    )
-    trials = [Trial(seq, seq, "e", "edge", "warm", "httpx", False, None) for seq in range(64)]
-    before = gc.get_stats()[2]["collections"]
-    assert len(list(measure(made, trials, Stop()))) == 64
-    assert gc.get_stats()[2]["collections"] - before == 5
-    assert (client.frozen[-1] == client.frozen[0]) is litters
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
