@@ -51,12 +51,8 @@ _SAME_PLAN = (
 """Keys of a plan that change what a request is or what it meets. Endpoints and strata are compared
 cell by cell; rounds and seed change how well a thing is measured, not what it is."""
 
-COLUMNS = (
-    *(metric.column for metric in METRICS.values()),
-    *("seq", "region", "edge", "peer_ip"),
-)
-"""What is read of a batch, besides `bench.frame.KEYS`: an objective may name any metric, a watch's
-review looks at the routing too, and the calibration at the order of the requests."""
+COLUMNS = (*(metric.column for metric in METRICS.values()), "seq", "region", "edge", "peer_ip")
+"""What is read besides `bench.frame.KEYS`: objectives name any metric, a review shows routing."""
 
 Runs = Sequence[Mapping[str, Any]]
 

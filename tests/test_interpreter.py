@@ -1,4 +1,4 @@
-"""What the interpreter does by itself, and when: against the real fleet, and a client that hoards."""
+"""What the interpreter does by itself, and when: on a real fleet, and with a client that hoards."""
 
 from __future__ import annotations
 
