@@ -160,9 +160,10 @@ def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) ->
     try:
         with short_turns():
             yield from _collect(results, concurrency)
+    except BaseException:
+        stop.now()  # or workers would wait for who takes their rows
+        raise
     finally:
-        if any(thread.is_alive() for thread in threads):
-            stop.now()
         for thread in threads:
             thread.join()
 

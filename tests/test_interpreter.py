@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +97,33 @@ class _Hoarding:
         pass
 
 
+def bench_of(client: _Hoarding) -> Bench:
+    endpoint = Endpoint("e", "https://e.test")
+    request = build_request("edge", Plan(), api="/v1", model=None, parameters={}, nonce="0" * 16)
+    return Bench(
+        "r", "here", {"e": endpoint}, lambda _: request, lambda _: client, lambda _, __: None
+    )
+
+
+def trials(count: int) -> list[Trial]:
+    return [Trial(seq, seq, "e", "edge", "warm", "httpx", False, None) for seq in range(count)]
+
+
+def test_a_measurement_that_came_to_its_end_was_not_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that has handed everything over is alive for a moment longer."""
+    monkeypatch.setattr(threading.Thread, "is_alive", lambda _: True)
+    stop = Stop()
+    assert len(list(measure(bench_of(_Hoarding(False)), trials(8), stop, concurrency=4))) == 8
+    assert stop.status == "complete"
+
+
 @pytest.mark.parametrize("litters", [True, False])
 def test_what_was_swept_in_vain_is_not_swept_again(litters: bool) -> None:
     """Or all connections would be looked through again and again while nobody else may start."""
-    endpoint, client = Endpoint("e", "https://e.test"), _Hoarding(litters)
-    request = build_request("edge", Plan(), api="/v1", model=None, parameters={}, nonce="0" * 16)
-    made = Bench(
-        "r", "here", {"e": endpoint}, lambda _: request, lambda _: client, lambda _, __: None
-    )
-    trials = [Trial(seq, seq, "e", "edge", "warm", "httpx", False, None) for seq in range(64)]
+    client = _Hoarding(litters)
     before = gc.get_stats()[2]["collections"]
-    assert len(list(measure(made, trials, Stop()))) == 64
+    assert len(list(measure(bench_of(client), trials(64), Stop()))) == 64
     assert gc.get_stats()[2]["collections"] - before == 5
     assert (client.frozen[-1] == client.frozen[0]) is litters
