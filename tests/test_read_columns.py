@@ -65,7 +65,7 @@ def test_a_report_of_very_many_rows_says_what_it_takes(
     assert "GB" not in capsys.readouterr().err
     monkeypatch.setattr("bench.cli.report.MANY", 2)
     assert main(["report", str(tmp_path / "a")]) == 0
-    assert "4 rows takes about 2 GB of memory and as many minutes" in capsys.readouterr().err
+    assert "4 rows takes at least 2 GB of memory and as many minutes" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module", params=["regions", "spillover"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,16 +43,6 @@ def test_compacted_later_it_is_as_if_it_had_been_at_once(tmp_path: Path) -> None
     before = (late / "run.json").read_bytes()
     compact(late)
     assert (late / "run.json").read_bytes() == before
-
-
-def test_rows_that_vanish_are_told_without_it_too(tmp_path: Path) -> None:
-    """The lines are counted where they are not read."""
-    with RunWriter.create(tmp_path, run(2)) as writer:
-        writer.append(sample(0))
-        os.truncate(writer.folder / "samples.jsonl", 0)
-        writer.append(sample(1))
-        with pytest.raises(StoreError, match="holds 1 of 2 rows"):
-            writer.finish("interrupted", compact=False)
 
 
 def test_a_run_that_is_being_written_or_was_killed_is_left_alone(tmp_path: Path) -> None:

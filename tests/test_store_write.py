@@ -201,13 +201,15 @@ def test_a_parquet_that_reads_back_differently_never_takes_its_place(
     assert (stored.run["status"], len(stored.rows), stored.cautions) == ("complete", 10, ())
 
 
-def test_rows_that_vanish_while_the_run_writes_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compact", [True, False])
+def test_rows_that_vanish_while_the_run_writes_are_told(compact: bool, tmp_path: Path) -> None:
+    """The lines are counted where they are not read."""
     with RunWriter.create(tmp_path, run(2)) as writer:
         writer.append(sample(0))
         os.truncate(writer.folder / "samples.jsonl", 0)
         writer.append(sample(1))
         with pytest.raises(StoreError, match="holds 1 of 2 rows"):
-            writer.finish("complete")
+            writer.finish("complete", compact=compact)
     assert "lost_rows" in {caution.code for caution in read_run(writer.folder).cautions}
 
 

@@ -11,7 +11,7 @@ from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import stored
 
 MANY = 1_000_000
-"""Rows of which a report takes about a gigabyte of memory and a minute: as many each, and more."""
+"""Rows of which a report takes a gigabyte of memory and a minute, or more: as many times each."""
 
 
 @click.command()
@@ -45,6 +45,6 @@ def _tell_long(rows: int) -> None:
     """Before the silence: who waits wants to know for how long, and what would be quicker."""
     if rows >= MANY:
         tell(
-            f"A report of {rows:,} rows takes about {rows // MANY} GB of memory and as many"
+            f"A report of {rows:,} rows takes at least {rows // MANY} GB of memory and as many"
             " minutes; of one batch or run it takes less: `regionbench history` names them."
         )

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import socket
 import ssl
@@ -33,6 +32,7 @@ import h2.connection
 import h2.events
 import numpy as np
 
+from bench.interpreter import quiet_memory
 from bench.model import Endpoint
 from bench.simulator import Fleet
 from tests.benchmarks import servers
@@ -194,7 +194,7 @@ def streams(rounds: int) -> list[Figure]:
         endpoint = fleet.endpoints[1]
         sock, request = connect(fleet, endpoint, "http/1.1"), http1_request(fleet, endpoint)
         http2 = Http2(fleet, endpoint)
-        with no_pauses():
+        with quiet_memory():
             for _ in range(rounds):
                 times["ideal"].append(http1_times(best, request))
                 times["HTTP/1.1"].append(http1_times(sock, request))
@@ -221,19 +221,6 @@ def _compared(times: dict[str, list[list[float]]]) -> list[Figure]:
 def _beyond(name: str, late: Any, floor: Any) -> list[Figure]:
     p50, p99 = np.quantile(late, [0.5, 0.99]) - np.quantile(floor, [0.5, 0.99])
     return [figure(f"{name} late p50", p50, 0.3), figure(f"{name} late p99", p99, 1.5)]
-
-
-@contextmanager
-def no_pauses() -> Iterator[None]:
-    """A client of ours that collects garbage would see its own pauses as the fleet's."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 def distance(rounds: int) -> list[Figure]:
