@@ -1,17 +1,12 @@
-"""What the interpreter does by itself, kept out of requests: collecting garbage, long turns."""
+"""What the interpreter does by itself, kept out of requests: collecting garbage."""
 
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SWEEP_EVERY = 16
-
-_TURN_S = 0.0005
-"""How long one thread may keep Python while others wait for it: 5 ms by itself, which would be
-their lateness."""
 
 
 class Sweeper:
@@ -32,17 +27,6 @@ class Sweeper:
             self._left = _SWEEP_EVERY
             if not gc.collect():
                 gc.freeze()
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Threads that wait for Python get it sooner."""
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before_s)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.admission import Admission, unlimited
 from bench.clients import Client
-from bench.interpreter import Sweeper, quiet_memory, short_turns
+from bench.core import Core
+from bench.interpreter import Sweeper, quiet_memory
 from bench.model import NOT_ASKED, PAUSED, Endpoint, Reply, Request, Sample, Trial
 from bench.units import NS_PER_MS
 from bench.wire.clock import now_ns, sleep_until, utc_text
@@ -140,10 +141,11 @@ def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) ->
     stop = hand.stop
     results: _Results = queue.SimpleQueue()
     supply = _Supply(trials, concurrency)
+    core = Core()
 
     def work(number: int) -> None:
         try:
-            with _Worker(hand) as worker:
+            with core.member(), _Worker(hand) as worker:
                 while not stop.asked and (trial := supply.next(number)) is not None:
                     if (sample := worker.run(trial, supply)) is not None:
                         _hand_over(sample, results, stop)
@@ -158,8 +160,8 @@ def _measure_threaded(hand: _Hand, trials: Iterable[Trial], concurrency: int) ->
     for thread in threads:
         thread.start()
     try:
-        with short_turns():
-            yield from _collect(results, concurrency)
+        with core.member():
+            yield from _collect(results, concurrency, core)
     except BaseException:
         stop.now()  # or workers would wait for who takes their rows
         raise
@@ -227,9 +229,10 @@ def _hand_over(sample: Sample, results: _Results, stop: Stop) -> None:
         pass
 
 
-def _collect(results: _Results, running: int) -> Iterator[Sample]:
+def _collect(results: _Results, running: int, core: Core) -> Iterator[Sample]:
     while running:
         result = results.get()
+        core.look()
         if result is None:
             running -= 1
         elif isinstance(result, BaseException):

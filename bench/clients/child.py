@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.clients import Settings
+from bench.core import anywhere
 from bench.errors import PlanError
 
 _PATIENCE_S = 2.0
@@ -39,16 +40,17 @@ def start(
     ``leashed`` is for what would outlive us: it is killed with the thread that starts it, which so
     must wait for its end.
     """
-    return subprocess.Popen(  # noqa: S603  # found by name, no shell, nothing secret in argv
-        [*(_leash() if leashed else ()), *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env=dict(environment),
-        pass_fds=fds,
-        start_new_session=True,
-        bufsize=0,
-    )
+    with anywhere():
+        return subprocess.Popen(  # noqa: S603  # found by name, no shell, nothing secret in argv
+            [*(_leash() if leashed else ()), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(environment),
+            pass_fds=fds,
+            start_new_session=True,
+            bufsize=0,
+        )
 
 
 @cache

@@ -188,7 +188,7 @@ def _figures(found: Mapping[str, Spent]) -> Iterator[Figure]:
 
 def measure(options: argparse.Namespace) -> Result:
     """The cases one after the other, then the open loop; quickly, the stages of the first alone."""
-    rounds, seconds = (6, 4.0) if options.quick else (40, 40.0)
+    rounds, seconds, turns = (6, 3.0, 1) if options.quick else (40, 10.0, 8)
     cases = [CASES[0], *(replace(c, staged=c.staged and not options.quick) for c in CASES[1:])]
     found: dict[str, Spent] = {}
     with tempfile.TemporaryDirectory(prefix="rowcost-", dir=ROOT / "results") as made:
@@ -199,7 +199,7 @@ def measure(options: argparse.Namespace) -> Result:
             for case in cases:
                 found[case.name] = play(case, fleet.catalogue, folder, rounds)
             single = [*pieces(fleet.catalogue, folder, FEW)]
-        opened = open_loop(folder, seconds)
+        opened = open_loop(folder, seconds, turns)
     table: list[dict[str, Any]] = [_line(case, found[case.name]) for case in cases]
     for case in cases:
         if case.staged:
