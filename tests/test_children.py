@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,13 @@ sys.stdin.readline()
 time.sleep(600)
 """
 """A driver that takes a question, and hears nothing after it."""
+
+OBEDIENT = """
+import sys
+sys.stdin.readline()
+print(sys.stdin.readline(), end="", flush=True)
+"""
+"""A driver that answers a question with what it is told next."""
 
 
 def test_what_would_outlive_a_process_that_is_killed_is_killed_with_it() -> None:
@@ -88,3 +97,25 @@ def test_a_signal_in_the_midst_of_a_question_does_not_wait_for_itself() -> None:
         node.interrupt({"op": "interrupt"})
     node.close()
     assert not alive(node.pid)
+
+
+def test_who_is_interrupted_while_its_question_is_being_written_hears_of_it_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A driver and a server may be so quick that the answer's fate is known before the asker's
+    thread goes on. Once said, an interruption is not said again to the next question."""
+    node, write = NodeProcess([sys.executable, "-c", OBEDIENT], {}), NodeProcess._write
+    said: list[str] = []
+
+    def interrupted(self: NodeProcess, message: Mapping[str, Any]) -> None:
+        write(self, message)
+        said.append(message["op"])
+        if message["op"] == "send":
+            node.interrupt({"op": "interrupt"})
+
+    monkeypatch.setattr(NodeProcess, "_write", interrupted)
+    try:
+        assert node.ask({"op": "send"}, _LONG_S) == {"op": "interrupt"}
+    finally:
+        node.close()
+    assert said == ["send", "interrupt"]

@@ -30,6 +30,7 @@ class NodeProcess:
         self._lock = threading.Lock()
         self._rest = b""
         self._told_ns: int | None = None
+        self._due: Mapping[str, Any] | None = None
 
     @property
     def pid(self) -> int:
@@ -42,10 +43,18 @@ class NodeProcess:
         if self._told_ns is not None:
             if now_ns() - self._told_ns > _MERCY_NS:
                 self._process.kill()
-        elif self._lock.acquire(blocking=False):  # its holder may be whom the signal stopped
+            return
+        self._due = message
+        self._tell()
+
+    def _tell(self) -> None:
+        """What is due; later by whoever holds the lock, who may be whom a signal stopped."""
+        if self._due is not None and self._lock.acquire(blocking=False):
             try:
-                self._told_ns = now_ns()
-                self._write(message)
+                message, self._due = self._due, None
+                if message is not None:  # else somebody else has said it
+                    self._told_ns = now_ns()
+                    self._write(message)
             finally:
                 self._lock.release()
 
@@ -59,8 +68,9 @@ class NodeProcess:
     def ask(self, message: Mapping[str, Any], patience_s: float) -> dict[str, Any] | None:
         """Send a line and take the next; None when it ended or said nothing in time."""
         with self._lock:
-            self._told_ns = None
+            self._told_ns = self._due = None
             self._write(message)
+        self._tell()  # who was to be interrupted while the lock was held
         deadline_ns = now_ns() + round(patience_s * NS_PER_S)
         pieces = [self._rest]
         while b"\n" not in pieces[-1]:
