@@ -94,6 +94,8 @@ def _check(path: str, content: dict[str, Any]) -> None:
     wrong = [name for name, kind in expected.items() if type(content.get(name)) is not kind]
     if "run_id" not in wrong and not RUN_ID.fullmatch(content["run_id"]):
         wrong.append("run_id")
+    if "status" not in wrong and not content["status"].strip():
+        wrong.append("status")
     if wrong:
         raise _damaged(path, f"{', '.join(wrong)} missing or wrong")
 
