@@ -25,7 +25,7 @@ _IDLE, _ALL = slice(3, 5), slice(8)
 them. What is behind these is in them already."""
 
 _PROCESSOR = 36
-"""Where a thread ran last, among what follows its name in /proc/self/stat."""
+"""Where a thread ran last, among what follows its name in /proc/thread-self/stat."""
 
 
 def quieter(core: int, busy: Mapping[int, float], own: float) -> int:
@@ -154,8 +154,8 @@ def _see() -> _Seen:
 
 
 def _current() -> int | None:
-    """The core that the process's first thread ran on last: the system chose it."""
-    words = _text("/proc/self/stat").rpartition(")")[2].split()
+    """The core that the calling thread ran on last: the system chose it."""
+    words = _text("/proc/thread-self/stat").rpartition(")")[2].split()
     return int(words[_PROCESSOR]) if len(words) > _PROCESSOR else None
 
 
