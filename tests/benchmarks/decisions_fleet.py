@@ -70,7 +70,7 @@ def right(cells: Sequence[Cell]) -> set[str]:
 
 def measure(quick: bool) -> Result:
     """Every profile: the truth, then a race per seed."""
-    seeds, runs, rounds = (1, 2, 40) if quick else (20, 5, 250)
+    seeds, runs, rounds = (1, 1, 30) if quick else (20, 5, 250)
     figures, table = [], []
     with ProcessPoolExecutor(WORKERS) as pool:
         for profile in PROFILES[:1] if quick else PROFILES:

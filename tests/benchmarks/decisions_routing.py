@@ -225,7 +225,7 @@ def _fleets(
 
 
 def _simulated(quick: bool) -> tuple[list[Figure], list[dict[str, Any]]]:
-    runs, n = (6, 300) if quick else (200, 300)
+    runs, n = (2, 300) if quick else (200, 300)
     figures, table = [], []
     for name in WORLDS:
         made = scores(name, runs)
@@ -237,7 +237,7 @@ def _simulated(quick: bool) -> tuple[list[Figure], list[dict[str, Any]]]:
             Figure(f"{name}: answered", 1 - row["not identifiable"], "", 0.9, True, False),
         ]
     for name in WORLDS:
-        made = scores(name, 3 if quick else runs // 2, streamed=True)
+        made = scores(name, 1 if quick else runs // 2, streamed=True)
         table.append(row := line(f"{name}, TTFB alone", n, made))
         silent = row["not identifiable"]
         figures.append(Figure(f"{name}: TTFB alone is not identifiable", silent, "", 0.9, True,
@@ -258,7 +258,7 @@ def measure(quick: bool) -> Result:
     routing_s, spillover_s = seconds(10_000)
     figures.append(Figure("routing of 10,000 global samples", routing_s, "s", 5.0))
     figures.append(Figure("spillover of 10,000 global samples", spillover_s, "s"))
-    more, lines = _fleets(1, 60, PROFILES[:1]) if quick else _fleets(20, 150)
+    more, lines = _fleets(1, 40, PROFILES[:1]) if quick else _fleets(20, 150)
     return Result([*figures, *more], [*table, *lines])
 
 
