@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import bench
+from bench import loading
 from bench.cli import main
 from bench.frame import KEYS, needed
 from bench.gate import COLUMNS as JUDGED
@@ -19,6 +21,7 @@ from bench.stats.metrics import MAIN_COLUMNS
 from bench.store.tables import read_table
 from tests.test_history import stored
 
+SHIPPED = Path(bench.__file__).parent / "examples"
 UNDRAWN = "bench.report.page.figures._image"
 
 
@@ -30,6 +33,9 @@ UNDRAWN = "bench.report.page.figures._image"
         ("plot RESULTS cadence -o FILES/x.png", DRAWN["cadence"]),
         ("report RESULTS --output FILES", REPORTED),
         ("gate b --history RESULTS --no-confirm", JUDGED),
+        ("choose RESULTS", REPORTED),
+        ("routing RESULTS", REPORTED),
+        ("compare RESULTS/a RESULTS/b", REPORTED),
         ("history --results RESULTS", MAIN_COLUMNS),
     ],
 )
@@ -85,3 +91,23 @@ def test_a_report_says_the_same_of_the_columns_that_it_names(
     some = recorded[[one for one in recorded if one in (*KEYS, *REPORTED)]].copy()
     some.attrs = recorded.attrs
     assert OUTPUTS[name](Findings(some)) == OUTPUTS[name](Findings(recorded))
+
+
+@pytest.mark.parametrize("example", ["regions", "spillover", "places"])
+@pytest.mark.parametrize(
+    "command", ["choose RUN", "routing RUN", "compare global us-east-1 --run RUN"]
+)
+def test_a_command_says_the_same_as_of_all_columns(
+    command: str,
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """To the last digit, as JSON and in words."""
+    shutil.copy(SHIPPED / f"{example}.parquet", tmp_path)
+    words = command.replace("RUN", str(tmp_path / f"{example}.parquet")).split()
+    said = [main([*words, *more]) for more in ((), ("--json",))], capsys.readouterr()
+    load = loading.load
+    monkeypatch.setattr(loading, "load", lambda path, _columns: load(path))
+    assert said == ([main([*words, *more]) for more in ((), ("--json",))], capsys.readouterr())

@@ -69,7 +69,9 @@ def choose(
     where = where_from(given)
     if run is not None:
         rules = _rules(within, target, cap, strict, 60.0)
-        found = _only(stored(run, where.results), given.get("endpoints"))
+        from bench.report import COLUMNS
+
+        found = _only(stored(run, where.results, COLUMNS), given.get("endpoints"))
         return _offline(found, rules, _weights(weights), as_json)
     if weights is not None:
         raise UsageError("--weights: they are of stored rows of several vantages; name a RUN")

@@ -53,10 +53,12 @@ def compare(
     Exits 1 when B is slower or fails more, 3 when the rows cannot tell.
     """
     from bench.comparing import compare_stored
+    from bench.report import COLUMNS
 
     where = where_from(given)
     if run is not None:
-        return _tell(compare_stored(stored(run, where.results).df, a, b), outputs, as_json, run)
+        df = stored(run, where.results, COLUMNS).df
+        return _tell(compare_stored(df, a, b), outputs, as_json, run)
     if (two := _two_runs(a, b, where.results)) is not None:
         return _tell(two, outputs, as_json, None)
     finished = _measure(a, b, where, given)
@@ -92,11 +94,13 @@ def _both(prepared: Prepared) -> None:
 def _two_runs(a: str, b: str, results: Path) -> Comparison | None:
     """The comparison of two stored runs; None when they are not two of them."""
     from bench.comparing import compare_two
+    from bench.report import COLUMNS
 
     known = _known(results)
     if not all(name in known or Path(name).exists() for name in (a, b)):
         return None
-    return compare_two(stored(a, results).df, stored(b, results).df, a, b)
+    df_a, df_b = (stored(name, results, COLUMNS).df for name in (a, b))
+    return compare_two(df_a, df_b, a, b)
 
 
 def _known(results: Path) -> list[str]:

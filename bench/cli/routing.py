@@ -42,7 +42,9 @@ def routing(run: str | None, as_json: bool, **given: Any) -> int:
     """
     where = where_from(given)
     if run is not None:
-        found = stored(run, where.results)
+        from bench.report import COLUMNS
+
+        found = stored(run, where.results, COLUMNS)
     else:
         asked = {"stream": False, "rounds": 300} | {k: v for k, v in given.items() if v is not None}
         plan = plan_from(None, asked)
