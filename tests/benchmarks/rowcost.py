@@ -32,7 +32,7 @@ from bench.stats.quantiles import estimate
 from tests.benchmarks.figures import Figure, Result, run
 from tests.benchmarks.rowcost_open import open_loop
 from tests.benchmarks.rowcost_pieces import pieces
-from tests.benchmarks.rowcost_players import PLAIN, RUN, Task
+from tests.benchmarks.rowcost_players import PLAIN, READ, RUN, Task
 from tests.benchmarks.turns import ROOT
 from tests.profiles import at_once
 
@@ -45,7 +45,7 @@ PROFILE = at_once(tokens=500, token_ms=1.5)
 
 _STAGES = {
     PLAIN: "plain httpx, the bytes read",
-    "httpx, answer read": "plain httpx, its lines and JSON read too",
+    READ: "plain httpx, its lines and JSON read too",
     "httpx, collected": "garbage collected between requests",
     "wire": "our sockets in place of httpx.Client: stamps, TCP_INFO",
     "client": "events, JSON, the reply",
@@ -174,13 +174,17 @@ def stages(case: Case, spent: Spent) -> Iterator[dict[str, Any]]:
             "added": "" if first else f"{value:+.0f}",
             "its 95 %": "" if first else f"{low:+.0f} … {high:+.0f}",
         }
-        before = before if who == "httpx, answer read" else who
+        before = before if who == READ else who
 
 
 def _figures(found: Mapping[str, Spent]) -> Iterator[Figure]:
     for case in CASES:
         value = added(found[case.name], RUN, PLAIN)[0] / 1e3
         yield Figure(f"CPU added, {case.name}", value, "ms", case.goal_ms)
+    for case in CASES:
+        if READ in found[case.name]:
+            value = added(found[case.name], RUN, READ)[0] / 1e3
+            yield Figure(f"CPU added to httpx that reads it, {case.name}", value, "ms")
     few, many = (found[case.name] for case in CASES[1:3])
     each = (added(many, RUN, PLAIN)[0] - added(few, RUN, PLAIN)[0]) / (MANY - FEW)
     yield Figure("CPU added by each further token", each, "µs")

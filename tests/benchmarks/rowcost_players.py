@@ -35,7 +35,7 @@ from bench.session import bench_for, execute
 from bench.wire.clock import Clock, now_ns
 from bench.wire.trust import trust
 
-PLAIN, RUN = "httpx", "run"
+PLAIN, READ, RUN = "httpx", "httpx, answer read", "run"
 WARMUPS = 16
 _ENDLESS = 1_000_000
 _DEADLINE_NS = 60_000_000_000
@@ -210,7 +210,7 @@ def probe(scene: Scene) -> Iterator[object]:
 
 _ASKING: dict[str, Callable[[Scene], Iterator[object]]] = {
     PLAIN: lambda scene: plain(scene, passed_over),
-    "httpx, answer read": lambda scene: plain(scene, understood),
+    READ: lambda scene: plain(scene, understood),
     "httpx, collected": lambda scene: collected(plain(scene, passed_over)),
     "wire": lambda scene: collected(wire(scene)),
     "client": lambda scene: collected(client(scene)),
