@@ -192,7 +192,7 @@ def _figures(found: Mapping[str, Spent]) -> Iterator[Figure]:
 
 def measure(options: argparse.Namespace) -> Result:
     """The cases one after the other, then the open loop; quickly, the stages of the first alone."""
-    rounds, seconds, turns = (6, 3.0, 1) if options.quick else (40, 10.0, 8)
+    rounds, seconds, turns = (6, 2.0, 1) if options.quick else (40, 8.0, 8)
     cases = [CASES[0], *(replace(c, staged=c.staged and not options.quick) for c in CASES[1:])]
     found: dict[str, Spent] = {}
     with tempfile.TemporaryDirectory(prefix="rowcost-", dir=ROOT / "results") as made:

@@ -48,6 +48,16 @@ _ASKED: dict[str, object] = {
     "stream_options": {"include_usage": True},
 }
 
+_ONE_CORE = ("-m", "bench")
+_EVERY_CORE = (
+    "-c",
+    "import sys, bench.core; from bench.cli import main; bench.core._affinity = frozenset;"
+    " sys.exit(main(sys.argv[1:]))",
+)
+"""The command as it is, and with its workers wherever the system puts them."""
+
+_SPREAD = ", every core"
+
 _SLEEPER = """\
 import json, select, sys, time
 late_ms, due_s, step_s = [], time.monotonic(), 1 / float(sys.argv[1])
@@ -99,14 +109,20 @@ def open_loop(folder: Path, seconds: float, turns: int) -> Result:
     said.mkdir()
     rounds = round(RATE * seconds / ENDPOINTS)
     with Fleet.start(profile=profile) as fleet:
-        busy = _turn("the fleet", fleet.catalogue, folder / "busy", rounds)
+        busy = _turn("the fleet", fleet.catalogue, folder / "busy", rounds, _ONE_CORE)
         with replay(fleet, said, _ASKED) as catalogue:
             fleet.stop()
-            light = [
-                _turn("what it had said", catalogue, folder / f"light-{turn}", rounds)
+            pairs = [
+                [
+                    _turn(f"what it had said{where}", catalogue, folder / f"{turn}{where}", rounds,
+                          command)
+                    for where, command in (("", _ONE_CORE), (_SPREAD, _EVERY_CORE))
+                ]
                 for turn in range(turns)
-            ]
-    return Result([*_figures(light), *_told(busy)], [_line(turn) for turn in (busy, *light)])
+            ]  # fmt: skip
+    light, spread = zip(*pairs, strict=True)
+    figures = [*_figures(light), *_compared(light, spread), *_told(busy)]
+    return Result(figures, [_line(turn) for turn in (busy, *light, *spread)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +150,12 @@ class _Turn:
         return float(self.sleeper_ms.quantile(0.99))
 
 
-def _turn(server: str, catalogue: Path, results: Path, rounds: int) -> _Turn:
+def _turn(
+    server: str, catalogue: Path, results: Path, rounds: int, command: Sequence[str]
+) -> _Turn:
     client_s, server_s, began = _ended_s(), _running_s(), time.monotonic()
     with _sleeper() as late_ms:
-        _ask(catalogue, results, rounds)
+        _ask(catalogue, results, rounds, command)
         client_s, took_s = _ended_s() - client_s, time.monotonic() - began
     server_s = _running_s() - server_s
     rows = bench.load(results)
@@ -158,9 +176,9 @@ def _sleeper() -> Iterator[list[float]]:
         late_ms += json.loads(process.communicate(timeout=10)[0])
 
 
-def _ask(catalogue: Path, results: Path, rounds: int) -> None:
+def _ask(catalogue: Path, results: Path, rounds: int, command: Sequence[str]) -> None:
     command = [
-        *(sys.executable, "-m", "bench", "run", "--catalogue", str(catalogue), "--yes"),
+        *(sys.executable, *command, "run", "--catalogue", str(catalogue), "--yes"),
         *("--rate", f"{RATE:g}", "--rounds", str(rounds), "--concurrency", str(IN_FLIGHT)),
         *("--results", str(results), "--no-calibrate", "--no-report", "--json"),
     ]
@@ -219,6 +237,13 @@ def _figures(turns: Sequence[_Turn]) -> Iterator[Figure]:
     yield Figure("open loop, requests a second", rate, "1/s", 0.99 * RATE, True)
     missing = sum(len(turn.rows) - len(turn.late_ms) for turn in turns)
     yield Figure("open loop, rows without their lateness", missing, "", 0, timed=False)
+
+
+def _compared(light: Sequence[_Turn], spread: Sequence[_Turn]) -> Iterator[Figure]:
+    """What one core for all workers is worth: each turn against the one after it."""
+    for name, q in (("p50", 0.5), ("p99", 0.99)):
+        ratio = _median(b.late(q) / a.late(q) for a, b in zip(light, spread, strict=True))
+        yield Figure(f"lateness {name}, workers on every core / on one", ratio, "×")
 
 
 def _median(values: Iterable[float]) -> float:
