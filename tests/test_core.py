@@ -22,6 +22,7 @@ from bench.plan import make_plan
 from bench.prepare import Where, prepare
 from bench.session import execute
 from bench.simulator import Fleet
+from bench.watch.reviewer import Reviewer
 
 SHARES = st.floats(0, 1)
 BUSY = st.dictionaries(st.integers(0, 7), SHARES, min_size=1)
@@ -187,3 +188,22 @@ def test_a_run_of_several_workers_is_on_one_core_and_its_caller_is_free_after_it
     execute(prepared, where, watch=lambda _: seen.add(len(os.sched_getaffinity(0))))
     assert seen == {1 if in_flight > 1 else len(before)}
     assert os.sched_getaffinity(0) == before
+
+
+@several
+def test_a_fleet_that_is_started_while_measuring_runs_anywhere() -> None:
+    """It would answer late on the core of those who time it."""
+    before = os.sched_getaffinity(0)
+    with Core().member(), Fleet.start() as fleet:
+        assert os.sched_getaffinity(fleet._process.pid) == before
+
+
+@several
+def test_a_review_that_is_started_while_measuring_runs_anywhere(tmp_path: Path) -> None:
+    """It is arithmetic of seconds, and would keep the watch's workers from their core."""
+    before, reviewer = os.sched_getaffinity(0), Reviewer(tmp_path, None)
+    with Core().member():
+        assert [*reviewer.begin("a-run")] == []
+        assert reviewer._process is not None
+        assert os.sched_getaffinity(reviewer._process.pid) == before
+    reviewer.close()

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bench.core import anywhere
 from bench.errors import FleetError
 from bench.model import Endpoint
 from bench.shield import without_secrets
@@ -158,7 +159,7 @@ class Fleet:
 
 def _spawn(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bench.simulator", json.dumps(asdict(settings))]
-    with (folder / _STDERR).open("wb") as stderr:
+    with (folder / _STDERR).open("wb") as stderr, anywhere():
         # Its own session: the terminal's Ctrl-C must not reach it before the run has drained.
         return subprocess.Popen(  # noqa: S603 — our own module, no shell
             command,

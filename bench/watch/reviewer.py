@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import anywhere
 from bench.shield import without_secrets
 from bench.watch.finding import Finding, read_finding
 
@@ -45,15 +46,16 @@ class Reviewer:
             yield Reviewed(self._run_id, None, "its review was not over when the next one began")
         self._run_id = run_id
         command = self._command(run_id)
-        self._process = subprocess.Popen(  # noqa: S603 — our own module, no shell
-            command,
-            stdin=subprocess.PIPE,  # it ends with it, and so with the watch however that ends
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=without_secrets(os.environ),
-            start_new_session=True,  # the terminal's Ctrl-C is for the watch
-        )
+        with anywhere():
+            self._process = subprocess.Popen(  # noqa: S603 — our own module, no shell
+                command,
+                stdin=subprocess.PIPE,  # it ends with it, and so with the watch however that ends
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=without_secrets(os.environ),
+                start_new_session=True,  # the terminal's Ctrl-C is for the watch
+            )
 
     def over(self) -> Iterator[Reviewed]:
         """The review, once it is over."""
