@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_LOOK_S = 1.0
+from bench.units import NS_PER_S
+from bench.wire.clock import now_ns
+
+_LOOK_NS = NS_PER_S
 
 _WORTH = 0.25
 """Of a core: what a move must gain. Two measurements that met on one core part, and stay apart."""
@@ -74,7 +76,7 @@ class Core:
 
     def look(self) -> None:
         """Move if it is worth it. Call it often: it looks once a second."""
-        if self.number is None or time.monotonic() - self._seen.at_s < _LOOK_S:
+        if self.number is None or now_ns() - self._seen.at_ns < _LOOK_NS:
             return
         before, self._seen = self._seen, _see()
         busy = self._seen.busy_since(before)
@@ -127,7 +129,7 @@ class _Seen:
     busy: Mapping[int, int]
     whole: Mapping[int, int]
     own_s: float
-    at_s: float
+    at_ns: int
 
     def busy_since(self, before: _Seen) -> dict[int, float]:
         """Core → its share in between that was busy."""
@@ -139,7 +141,7 @@ class _Seen:
 
     def own_since(self, before: _Seen) -> float:
         """Of one core: what this process took in between."""
-        return (self.own_s - before.own_s) / max(1e-9, self.at_s - before.at_s)
+        return (self.own_s - before.own_s) * NS_PER_S / max(1, self.at_ns - before.at_ns)
 
 
 def _see() -> _Seen:
@@ -150,7 +152,8 @@ def _see() -> _Seen:
             core, ticks = int(name[3:]), [int(text) for text in times[_ALL]]
             whole[core] = sum(ticks)
             busy[core] = whole[core] - sum(ticks[_IDLE])
-    return _Seen(busy, whole, time.process_time(), time.monotonic())
+    used = os.times()
+    return _Seen(busy, whole, used.user + used.system, now_ns())
 
 
 def _current() -> int | None:

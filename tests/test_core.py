@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -105,9 +104,9 @@ def test_a_crowded_core_is_left_within_one_look(monkeypatch: pytest.MonkeyPatch)
         {c: seen.busy[c] + ours[c] for c in ours},
         {c: seen.whole[c] + theirs[c] for c in theirs},
         seen.own_s + 1.0,
-        seen.at_s + 2.0,
+        seen.at_ns + 2 * 10**9,
     )
-    monkeypatch.setattr(time, "monotonic", lambda: later.at_s)
+    monkeypatch.setattr(places, "now_ns", lambda: later.at_ns)
     monkeypatch.setattr(places, "_see", lambda: later)
     core.look()
     assert core.number == other
@@ -118,7 +117,7 @@ def test_a_look_is_taken_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked for with every row."""
     core = Core()
     monkeypatch.setattr(places, "_see", lambda: pytest.fail("it looked"))
-    monkeypatch.setattr(time, "monotonic", lambda: core._seen.at_s + 0.9)
+    monkeypatch.setattr(places, "now_ns", lambda: core._seen.at_ns + 9 * 10**8)
     core.look()
 
 
