@@ -1,6 +1,6 @@
 """The cost of one row: CPU time beyond plain httpx, where it goes, and an open loop's lateness.
 
-    python -m tests.benchmarks.rowcost [--json] [--quick]
+    python -m tests.benchmarks.rowcost [--json] [--quick] [--part {row,open}]
 
 Plain httpx and the product take turns in one run, each in a process of its own against one local
 fleet: the same bytes asked over a kept connection, and read to their end. CPU time is getrusage's,
@@ -19,7 +19,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -191,34 +191,51 @@ def _figures(found: Mapping[str, Spent]) -> Iterator[Figure]:
 
 
 def measure(options: argparse.Namespace) -> Result:
-    """The cases one after the other, then the open loop; quickly, the stages of the first alone."""
-    rounds, seconds, turns = (6, 2.0, 1) if options.quick else (40, 8.0, 8)
-    cases = [CASES[0], *(replace(c, staged=c.staged and not options.quick) for c in CASES[1:])]
-    found: dict[str, Spent] = {}
+    """The row, then the open loop, or one of them."""
+    parts = [part for name, part in PARTS.items() if options.part in (name, None)]
     with tempfile.TemporaryDirectory(prefix="rowcost-", dir=ROOT / "results") as made:
-        folder = Path(made)
-        profile = folder / "profile.toml"
-        profile.write_text(PROFILE, encoding="utf-8")
-        with Fleet.start(profile=profile) as fleet:
-            for case in cases:
-                found[case.name] = play(case, fleet.catalogue, folder, rounds)
-            single = [*pieces(fleet.catalogue, folder, FEW)]
-        opened = open_loop(folder, seconds, turns)
+        found = [part(Path(made), options.quick) for part in parts]
+    return Result(
+        [figure for one in found for figure in one.figures],
+        [line for one in found for line in one.table],
+        [note for one in found for note in one.notes],
+    )
+
+
+def _row(folder: Path, quick: bool) -> Result:
+    """The cases one after the other; quickly, the stages of the first alone."""
+    cases = [CASES[0], *(replace(c, staged=c.staged and not quick) for c in CASES[1:])]
+    profile = folder / "profile.toml"
+    profile.write_text(PROFILE, encoding="utf-8")
+    with Fleet.start(profile=profile) as fleet:
+        rounds = 6 if quick else 40
+        found = {case.name: play(case, fleet.catalogue, folder, rounds) for case in cases}
+        single = [*pieces(fleet.catalogue, folder, FEW)]
     table: list[dict[str, Any]] = [_line(case, found[case.name]) for case in cases]
     for case in cases:
         if case.staged:
             table += stages(case, found[case.name])
-    return Result([*_figures(found), *opened.figures], [*table, *single, *opened.table], _NOTES)
+    return Result([*_figures(found)], [*table, *single], _NOTES)
 
+
+def _open(folder: Path, quick: bool) -> Result:
+    return open_loop(folder, *((2.0, 1) if quick else (8.0, 8)))
+
+
+PARTS: Mapping[str, Callable[[Path, bool], Result]] = {"row": _row, "open": _open}
 
 _NOTES: Sequence[str] = (
     "Stages by turns in one run; pieces in a loop of their own, warm, so they are lower bounds.",
 )
 
 
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--part", choices=PARTS, help="only this part")
+
+
 def main() -> int:
     """The command."""
-    return run(__doc__ or "", measure)
+    return run(__doc__ or "", measure, _options)
 
 
 if __name__ == "__main__":
