@@ -85,7 +85,7 @@ def test_all_ask_the_same_question(
     stream: bool, kind: str, make: Make, authority: Authority
 ) -> None:
     """The same path, key and JSON fields arrive, whatever else an SDK adds."""
-    request = a_request(kind, stream=stream)  # type: ignore[arg-type]
+    request = a_request(kind, stream=stream)  # type: ignore[arg-type]  # a parameter of the test
     client = make()
     with fault_server(send(document("500 No", b"{}")), authority.server(HOST)) as server:
         ask(client, server, request)
@@ -106,7 +106,7 @@ def test_questions_without_a_body_are_asked_too(
     client = make()
     answer = document(body=b'{"data":[],"object":"list"}')
     with fault_server(send(answer), authority.server(HOST)) as server:
-        reply = ask(client, server, a_request(kind))  # type: ignore[arg-type]
+        reply = ask(client, server, a_request(kind))  # type: ignore[arg-type]  # a parameter of the test
     assert reply.outcome == "ok"
     assert reply.total_ns is not None
     assert server.requests[0].startswith(b"GET /v1/models ")

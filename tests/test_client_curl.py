@@ -24,7 +24,7 @@ ENDPOINT = Endpoint("e", "https://api.test", connect="127.0.0.1:8443")
 
 
 def lines(authority: Authority, endpoint: Endpoint = ENDPOINT, **changes: object) -> list[str]:
-    settings = replace(authority.settings(1.5), **changes)  # type: ignore[arg-type]
+    settings = replace(authority.settings(1.5), **changes)  # type: ignore[arg-type]  # of any field
     told = config(settings, Path('/a "b"/ca.pem'), endpoint, a_request(), "/dev/fd/9")
     return told.decode().splitlines()
 

@@ -120,7 +120,7 @@ def ask(fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[Caller]:
 def test_a_streamed_chat_comes_as_recorded(ask: Caller) -> None:
     body = question(stream=True, stream_options={"include_usage": True})
     reply = ask("near", body=body)
-    assert reply.http_version == ("HTTP/2" if ask.client._transport._pool._http2 else "HTTP/1.1")  # type: ignore[attr-defined]
+    assert reply.http_version == ("HTTP/2" if ask.client._transport._pool._http2 else "HTTP/1.1")  # type: ignore[attr-defined]  # no public way to ask httpx
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "text/event-stream"
     assert not [name for name in reply.headers if name.startswith("x-metrics")]

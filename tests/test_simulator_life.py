@@ -73,7 +73,7 @@ def test_a_pattern_gives_each_endpoint_an_address_of_its_own() -> None:
 )
 def test_a_wrong_argument_is_one_clear_sentence(arguments: dict[str, str], says: str) -> None:
     with pytest.raises(FleetError, match=says):
-        Fleet.start(**arguments)  # type: ignore[arg-type]
+        Fleet.start(**arguments)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS has 127.0.0.1 only")

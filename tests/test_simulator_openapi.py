@@ -101,7 +101,7 @@ def events_are_as_described(_ctx: Any, response: Any, case: Any) -> None:
         EVENTS[case.path].validate(json.loads(text))
 
 
-@schema.parametrize()  # type: ignore[untyped-decorator]
+@schema.parametrize()  # type: ignore[untyped-decorator]  # schemathesis types none
 @hypothesis.settings(
     max_examples=40,
     derandomize=True,

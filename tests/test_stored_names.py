@@ -10,6 +10,7 @@ import pytest
 from bench.cli.stored import stored
 from bench.errors import StoreError, UsageError
 from bench.model import Endpoint, Plan
+from bench.report import COLUMNS
 from bench.store import RunWriter
 from tests.door import call
 from tests.store_kit import run, sample
@@ -37,20 +38,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_name_of_a_run_means_it(results: Path) -> None:
     """By folder, id and batch; a batch's outputs get a folder of their own, beside its runs."""
-    alone = stored(str(results / "run-fra"), results)
-    assert stored("run-fra", results).df.equals(alone.df)
-    assert stored("run-fra", results).folder == results / "run-fra"
-    batch = stored("tour", results)
+    alone = stored(str(results / "run-fra"), results, COLUMNS)
+    assert stored("run-fra", results, COLUMNS).df.equals(alone.df)
+    assert stored("run-fra", results, COLUMNS).folder == results / "run-fra"
+    batch = stored("tour", results, COLUMNS)
     assert (len(batch.df), batch.folder) == (160, results / "tour")
-    assert len(stored(str(results), results).df) == 160
+    assert len(stored(str(results), results, COLUMNS).df) == 160
 
 
 def test_a_name_that_nothing_has_is_answered_with_the_nearest(results: Path) -> None:
     """And a results folder that is not there is named."""
     with pytest.raises(UsageError, match="did you mean tour"):
-        stored("toor", results)
+        stored("toor", results, COLUMNS)
     with pytest.raises(StoreError, match="no results folder"):
-        stored("tour", results / "missing")
+        stored("tour", results / "missing", COLUMNS)
 
 
 @pytest.mark.parametrize("command", ["choose", "routing", "report", "plot"])

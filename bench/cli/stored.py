@@ -22,9 +22,9 @@ class Stored:
     folder: Path
 
 
-def stored(name: str, results: Path, columns: Sequence[str] | None = None) -> Stored:
-    """The rows of a run folder, a results folder or a file, or of a batch or run in ``results``;
-    with ``columns`` only these of them (`bench.load`).
+def stored(name: str, results: Path, columns: Sequence[str]) -> Stored:
+    """Some ``columns`` (see `bench.load`) of the rows of a run folder, a results folder or a file,
+    or of a batch or run in ``results``.
 
     Raises UsageError for a name that nothing has, with the nearest that something has, and
     StoreError for what cannot be read.

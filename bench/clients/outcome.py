@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import re
-from itertools import groupby
 from typing import Any
 
 MAX_ERROR_CHARACTERS = 240
@@ -17,6 +16,11 @@ MAX_RETRY_AFTER_S = 3600.0
 _decode = json.JSONDecoder().decode
 _LAST_STATUS = 599
 _EDGE_ANSWERS = (200, 400, 401, 403, 404)
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+"
+)
+"""Line ends, a terminal's commands, and what reorders or hides the text around it."""
+
 _KEYLIKE = re.compile(r"\b(?:xai|sk|key)-[\w*.-]{3,}|\b[A-Za-z0-9_-]{2,}\*{2,}[A-Za-z0-9_-]*")
 
 
@@ -69,17 +73,10 @@ def describe_error(body: bytes) -> str:
 
 def clean(text: str) -> str:
     """A server's text made fit to store: one line, bounded, nothing that looks like a key."""
-    one_line = text if text.isprintable() else _one_line(text)
-    return _KEYLIKE.sub("[key]", one_line)[:MAX_ERROR_CHARACTERS]
-
-
-def _one_line(text: str) -> str:
-    """A space for each stretch of what has no letter: line ends, a terminal's commands, what
-    reorders or hides the text around it, and characters that are not assigned."""
-    parts = (
-        "".join(letters) if shown else " " for shown, letters in groupby(text, str.isprintable)
-    )
-    return "".join(parts)
+    one_line = _CONTROL.sub(" ", text)
+    short = _KEYLIKE.sub("[key]", one_line)[:MAX_ERROR_CHARACTERS]
+    # Of what is left alone: no pattern names the characters that are not assigned, or only tag.
+    return "".join(letter if letter.isprintable() else " " for letter in short)
 
 
 def parse_json(body: bytes | str) -> Any:

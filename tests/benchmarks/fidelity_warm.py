@@ -85,7 +85,7 @@ def apart(lab: Lab, *, quick: bool) -> list[Figure]:
             for delay_ms, found in seen.items():
                 reply = client.send(f"apart-{number}", delay_ms)
                 layers = (reply.ttfb_kernel_ns, reply.ttfb_socket_ns, reply.ttfb_app_ns)
-                found.append(tuple(ns or 0 for ns in layers))  # type: ignore[arg-type]
+                found.append(tuple(ns or 0 for ns in layers))  # type: ignore[arg-type]  # as many as it has layers
     client.close()
     figures: list[Figure] = []
     for index, layer in enumerate(("kernel", "socket", "application")):

@@ -48,7 +48,7 @@ def _loop(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if name == "exact":
         return exact_loop
     if name == "uvloop":
-        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
+        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # found by name
     return asyncio.new_event_loop
 
 
