@@ -66,11 +66,11 @@ def choose(
 
     Exits 3 when it is undecided: then no endpoint is named.
     """
-    from bench.report import COLUMNS
-
     where = where_from(given)
     if run is not None:
         rules = _rules(within, target, cap, strict, 60.0)
+        from bench.report import COLUMNS
+
         found = _only(stored(run, where.results, COLUMNS), given.get("endpoints"))
         return _offline(found, rules, _weights(weights), as_json)
     if weights is not None:

@@ -40,10 +40,10 @@ def routing(run: str | None, as_json: bool, **given: Any) -> int:
 
     Exits 3 when the rows cannot tell; then it says what to run instead.
     """
-    from bench.report import COLUMNS
-
     where = where_from(given)
     if run is not None:
+        from bench.report import COLUMNS
+
         found = stored(run, where.results, COLUMNS)
     else:
         asked = {"stream": False, "rounds": 300} | {k: v for k, v in given.items() if v is not None}
