@@ -106,7 +106,7 @@ WALLS = {
     "grpc": {"clients/xai_sdk.py"},
     "matplotlib": {"plots/"},
     "pandas": {
-        "frame.py",
+        "frame/",
         "stats/",
         "plots/",
         "report/",
@@ -122,7 +122,7 @@ WALLS = {
         "watch/review.py",
     },
     "prometheus_client": {"watch/metrics.py"},
-    "pyarrow": {"store/", "frame.py"},
+    "pyarrow": {"store/", "frame/"},
     "fsspec": {"store/remote.py"},
     "ruptures": {"stats/changes.py"},
     "hypercorn": {"simulator/"},

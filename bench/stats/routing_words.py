@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bench.model import GLOBAL
+from bench.stats.metrics import bare
 from bench.stats.strata import runs_of
 from bench.stats.travel import FEWEST, Travel
 
@@ -114,8 +115,9 @@ def instead(df: pd.DataFrame, found: Travel | None) -> str:
 def _whom(df: pd.DataFrame) -> list[str]:
     plans = [run.get("plan") or {} for run in runs_of(df)]
     catalogues = {str(plan.get("catalogue") or "xai") for plan in plans} - {"xai"}
-    asked = set(df["endpoint"].dropna().astype(str)) - {GLOBAL}
-    names = [str(name) for name in df["endpoint"].cat.categories if str(name) in asked]
+    endpoints = bare(df)["endpoint"]
+    asked = set(endpoints.dropna().unique()) - {GLOBAL}
+    names = [str(name) for name in endpoints.cat.categories if name in asked]
     whom = ["--endpoints", ",".join([GLOBAL, *names])] if names else []
     return [*whom, *(["--catalogue", *catalogues] if len(catalogues) == 1 else [])]
 

@@ -139,37 +139,28 @@ def highest_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def keep(folder: str, name: str, file: str) -> dict[str, Any]:
-    """The frame that has what the plot reads: loaded in a process of its own."""
-    import bench
-    from bench.plots import COLUMNS
-
-    bench.load(folder, COLUMNS[name]).to_pickle(file)
-    return {}
-
-
-def plot(file: str, name: str, picture: str) -> dict[str, Any]:
-    """One plot of such a frame, from the frame to the written file.
+def plot(folder: str, name: str, picture: str) -> dict[str, Any]:
+    """One plot of a folder of runs: the columns that it reads, and then the written file.
 
     Matplotlib is asked for a small picture before: what it does once a process is not the plot's.
     """
-    import pandas as pd
+    import bench
+    from bench.plots import COLUMNS, PLOTS, to_png
 
-    from bench.plots import PLOTS, to_png
-
-    df = pd.read_pickle(file)  # noqa: S301 - written a moment ago by `keep`
+    began = time.monotonic()
+    df = bench.load(folder, COLUMNS[name])
+    loaded = {"loaded_s": time.monotonic() - began, "loading_mb": highest_mb()}
     to_png(PLOTS["ecdf"](df[:100]))
-    began, cpu = time.monotonic(), time.process_time()
+    began, cpu_s = time.monotonic(), time.process_time()
     Path(picture).write_bytes(to_png(PLOTS[name](df)))
-    spent = {"drawn_s": time.monotonic() - began, "cpu_s": time.process_time() - cpu}
-    return {"name": name, "rows": len(df)} | spent
+    spent = {"drawn_s": time.monotonic() - began, "drawing_s": time.process_time() - cpu_s}
+    return {"name": name, "rows": len(df)} | loaded | spent
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "bench": by_bench,
     "duckdb": by_duckdb,
     "polars": by_polars,
-    "keep": keep,
     "plot": plot,
 }
 
