@@ -62,6 +62,7 @@ class Rest:
             started_at=old["started_at"],
             scheduled=len(kept.found.rows) + len(left),
             before=(*(old.get("before") or ()), part),
+            tour=old.get("tour"),
         )
 
 
