@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.units import format_ms, format_usd
 
 UNKNOWN = "–"
 SIMULATED = "local fleet (simulated)"
+MOST_NAMED = 8
+_SIZES = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G"))
 _NO_BREAK = "\u00a0"
 _BARE = re.compile(r"[\w-]{1,64}(\[\d+\])*")
 _REPR = reprlib.Repr()
@@ -105,6 +107,22 @@ def place(rank: Mapping[str, Any] | None) -> str:
         return UNKNOWN
     best, worst = rank["best"], rank["worst"]
     return str(best) if best == worst else f"{best}–{worst}"
+
+
+def amount(n: int) -> str:
+    """``9999``, ``10k``, ``1.2M``: at most four letters, rounded down."""
+    if n < 10_000:
+        return str(n)
+    size, unit = next(one for one in _SIZES if n < 1000 * one[0] or one is _SIZES[-1])
+    return f"{n // (size // 10) / 10:.1f}{unit}" if n < 10 * size else f"{n // size}{unit}"
+
+
+def named(runs: Sequence[str]) -> str:
+    """All of them, or where they are many how many, the first and the last."""
+    shown = [*map(clean, runs)]
+    if len(shown) > MOST_NAMED:
+        return f"{len(shown)} runs, {shown[0]} to {shown[-1]}"
+    return ", ".join(shown) or "no run"
 
 
 def minus(text: str) -> str:

@@ -30,6 +30,8 @@ from bench.plots.timeline import timeline
 from bench.plots.trend import trend
 from bench.plots.vantages import vantages
 from bench.stats.metrics import MAIN_COLUMNS, SEGMENT_COLUMNS
+from bench.stats.routing import EVIDENCE
+from bench.stats.travel import WAY
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "ecdf": ecdf,
@@ -50,7 +52,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "trend": trend,
 }
 
-_WAY = ("seq", "region", "ttfb_ns", "dns_ns", "tcp_ns", "tls_ns", "network_ms", "edge", "peer_ip")
+_WAY = (*WAY, *EVIDENCE)
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(PLOTS, MAIN_COLUMNS),

@@ -52,8 +52,7 @@ def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:
 
 
 def _head(doc: Document) -> Iterator[str]:
-    runs = ", ".join(map(words.clean, doc["run_ids"])) or "no run"
-    yield from _wrap(runs)
+    yield from _wrap(words.named(doc["run_ids"]))
     yield from _wrap(words.circumstances(doc))
     if (usd := doc["totals"].get("cost_usd")) is not None:
         yield from _wrap(f"{doc['rows']} requests, cost {words.money(usd)}")
@@ -82,7 +81,7 @@ def _row(cell: Document) -> tuple[str, ...]:
     found = cell["quantiles"]
     return (
         words.clean(cell["endpoint"]),
-        str(cell["n"]),
+        words.amount(cell["n"]),
         words.share(cell["failures"]),
         words.value(found["p50"]),
         words.interval(found["p50"]),
@@ -106,7 +105,7 @@ def _differences(found: Sequence[Document]) -> Iterator[str]:
         head = (f"less {words.clean(found[0]['baseline'])}", "paired by round", "95 % interval")
         yield _line((*head, "sooner in", "so"), _COMPARED)
     for d in found:
-        sooner = f"{words.sooner(d)} of {d['n_pairs']}"
+        sooner = f"{words.sooner(d)} of {words.amount(d['n_pairs'])}"
         sides = (words.signed(d["ms"], d["percent"]), words.interval(d["ms"]), sooner)
         yield _line((words.clean(d["endpoint"]), *sides, words.direction(d)), _COMPARED)
 

@@ -201,7 +201,8 @@ def _proxied(facts: Facts) -> list[Caution]:
 
 
 def _cached(facts: Facts) -> list[Caution]:
-    answered = [part[part["cached_tokens"].notna()] for _, part in facts.groups]
+    # Only what is counted: all columns of many rows are gigabytes
+    answered = [part[["endpoint", "cached_tokens"]].dropna() for _, part in facts.groups]
     rows = pd.concat(answered) if answered else facts.df[:0]
     means = rows.groupby("endpoint", observed=True)["cached_tokens"].mean().astype(float)
     if means.empty or means.max() <= 0 or means.max() - means.min() <= CACHED_SHARE * means.max():
@@ -234,6 +235,7 @@ def _answer_lengths(facts: Facts) -> list[Caution]:
 
 def _lengths(part: pd.DataFrame) -> dict[str, float]:
     """Mean tokens written per endpoint, where they differ beyond chance and by a tenth."""
+    part = part[["endpoint", "outcome", "completion_tokens", "reasoning_tokens"]]
     rows = part[part["completion_tokens"].notna() & ~failed(part)]
     tokens = (rows["completion_tokens"] + rows["reasoning_tokens"].fillna(0)).astype(float)
     sizes = [values for _, values in tokens.groupby(rows["endpoint"], observed=True)]

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bench.stats import encode, routing_words
 from bench.stats.kernels import Component, component, overlap, thin_rows
-from bench.stats.metrics import countable
+from bench.stats.metrics import bare, countable
 from bench.stats.mixture import Mixture, fit, interval, unlisted
 from bench.stats.quantiles import LEVEL, Values
 from bench.stats.rates import rate
@@ -27,6 +27,9 @@ from bench.stats.travel import Axes, Source, Travel, travel
 from bench.stats.vantages import by_vantage, vantages_of
 
 ELSEWHERE = "elsewhere"
+EVIDENCE = ("edge", "peer_ip")
+"""Columns that say by what way an answer came."""
+
 WIDEN = 0.05
 """Added at both ends: plain intervals cover in 72 to 98 % of cases only (reference)."""
 
@@ -293,10 +296,12 @@ def posterior(df: pd.DataFrame, routing: Routing) -> pd.DataFrame:
 
 def evidence(df: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
     """How often each endpoint's answers came through which edge and from which address."""
-    rows = countable(df)
+    rows = countable(bare(df)[["endpoint", "outcome", "warmup", *EVIDENCE]])
     return {
-        str(name): {column: _counts(part[column]) for column in ("edge", "peer_ip")}
-        for name, part in rows.groupby(rows["endpoint"].astype("string"), sort=True)
+        str(name): {column: _counts(part[column]) for column in EVIDENCE}
+        for name, part in sorted(
+            rows.groupby("endpoint", observed=True), key=lambda one: str(one[0])
+        )
     }
 
 

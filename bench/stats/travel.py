@@ -13,8 +13,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bench.frame import KEYS
 from bench.model import ASKING, GLOBAL
-from bench.stats.metrics import countable, failed, latency_ms, not_reused, plain_ms
+from bench.stats.metrics import (
+    MAIN_COLUMNS,
+    bare,
+    countable,
+    failed,
+    latency_ms,
+    not_reused,
+    plain_ms,
+)
 from bench.stats.quantiles import Values
 from bench.stats.strata import Stratum, runs_of, stratify
 
@@ -23,6 +32,9 @@ Source = Literal["server", "probe", ""]
 
 FEWEST = 20
 """Fewer answers than this describe neither a region nor the global endpoint."""
+
+WAY = ("seq", "region", "ttfb_ns", "dns_ns", "tcp_ns", "tls_ns", "network_ms")
+"""What this reads, besides `bench.frame.KEYS` and the main metrics."""
 
 _CHEAP = ("models", "edge")
 _ROUND = ["run_id", "round", "endpoint"]
@@ -61,13 +73,13 @@ def travel(
     Only requests that ask a model are routed by capacity, so only their strata are looked at.
     Without ``probes`` cheap requests tell nothing.
     """
-    bare = countable(df)
+    known = countable(bare(df)[[name for name in (*KEYS, *MAIN_COLUMNS, *WAY) if name in df]])
     groups = [
         (found, rows)
-        for found, rows in stratify(bare, runs_of(df))
+        for found, rows in stratify(known, runs_of(df))
         if found.kind in ASKING and stratum in (None, found) and (rows["endpoint"] == GLOBAL).any()
     ]
-    cheap = _probes(bare if probes else bare[:0])
+    cheap = _probes(known if probes else known[:0])
     made = [_travel(found, rows, cheap) for found, rows in groups]
     return max(made, key=lambda one: one.rank, default=None)
 
@@ -119,7 +131,7 @@ def _of(ok: pd.DataFrame, points: Values, name: str) -> Values:
 
 def _suffices(ok: pd.DataFrame, points: Values) -> bool:
     """Whether global and some region have enough of these points."""
-    usable = ok[np.isfinite(points).all(axis=1)]["endpoint"].astype(str).value_counts()
+    usable = ok["endpoint"].take(np.flatnonzero(np.isfinite(points).all(axis=1))).value_counts()
     others = usable.drop(GLOBAL, errors="ignore")
     return int(usable.get(GLOBAL, 0)) >= FEWEST and bool((others >= FEWEST).any())
 
@@ -141,11 +153,10 @@ def _by_server(ok: pd.DataFrame) -> Values:
     return np.where(network > 0, network, np.nan)
 
 
-def _probes(bare: pd.DataFrame) -> pd.DataFrame:
+def _probes(rows: pd.DataFrame) -> pd.DataFrame:
     """The first byte of each round's cheap request to each endpoint; /models before the edge."""
-    kind = bare["kind"].astype("string")
-    warm = (bare["connection"].astype("string") == "warm").fillna(False)
-    cheap = bare[kind.isin(_CHEAP).fillna(False) & warm & ~(failed(bare) | not_reused(bare))]
+    meant = rows["kind"].isin(_CHEAP) & (rows["connection"] == "warm")
+    cheap = rows[meant & ~(failed(rows) | not_reused(rows))]
     table = cheap[_ROUND].astype({"endpoint": "string"})
     table["rank"] = cheap["kind"].astype("string") != _CHEAP[0]
     table["probe"] = plain_ms(cheap, "ttfb")
@@ -153,6 +164,8 @@ def _probes(bare: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_probe(ok: pd.DataFrame, probes: pd.DataFrame) -> Values:
+    if probes.empty:
+        return np.full(len(ok), np.nan)
     keys = ok[_ROUND].astype({"endpoint": "string"})
     joined = keys.merge(probes, on=_ROUND, how="left")
     return np.asarray(joined["probe"].to_numpy(dtype=np.float64, na_value=np.nan))

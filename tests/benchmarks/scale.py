@@ -1,6 +1,7 @@
 """A year of watching in one frame: load and summarise beside DuckDB and polars, and every plot.
 
     python -m tests.benchmarks.scale [--json] [--quick] [--folder DIR] [--rows N ...] [--plots]
+                                     [--report]
 
 Runs of the store's own format, made from a seed (`scale_data`): 300 of them with 1, 3 and 10
 million rows in all. ``load`` of the two columns that answer, and ``summarise``, stand beside the
@@ -11,7 +12,8 @@ threads, as median of ratios: the machine may be busy. Memory is the child's ru_
 
 ``--plots`` draws every plot of the largest frame, each in a process of its own with only the
 columns that the plot reads; ``--only`` draws these and measures nothing else. Time is from the
-frame to the written PNG; memory is the highest of the process, loading and drawing.
+frame to the written PNG; memory is the highest of the process, loading and drawing. ``--report``
+writes the report of the largest too, from its files to report.html.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ def measure(options: argparse.Namespace) -> Result:
         turns = 1 if options.quick else options.turns
         sized = [_at(rows, folders[rows], turns) for rows in sizes if not options.only]
         drawn = _plots(folders[sizes[-1]], options.only or [*PLOTS][: None if options.plots else 0])
-    return Result([*_figures(sized), *_drawing(drawn)], [*map(_shown, sized), *drawn])
+        told = [_report(folders[sizes[-1]])] if options.report else []
+    return Result([*_figures(sized), *_drawing(drawn)], [*map(_shown, sized), *drawn, *told])
 
 
 def _at(rows: int, folder: Path, turns: int) -> dict[str, Any]:
@@ -135,6 +138,19 @@ def _drawn(folder: Path, name: str, picture: Path) -> dict[str, Any]:
     }
 
 
+def _report(folder: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        one = child("report", str(folder), temporary)
+    return {
+        "report": "report.html, report.md",
+        "rows": one["rows"],
+        "took_s": round(one["took_s"], 1),
+        "cpu_s": round(one["cpu_s"], 1),
+        "mb": round(one["mb"]),
+        "html_kb": round(one["html_kb"]),
+    }
+
+
 def _drawing(drawn: list[dict[str, Any]]) -> list[Figure]:
     """Each plot against both goals; by CPU time, since the machine may be busy."""
     return [
@@ -152,6 +168,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, nargs="+", help="other sizes")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--plots", action="store_true", help="draw every plot of the largest too")
+    parser.add_argument("--report", action="store_true", help="write the report of the largest too")
     parser.add_argument("--only", nargs="+", metavar="PLOT", choices=PLOTS, help="these alone")
 
 

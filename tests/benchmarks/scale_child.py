@@ -157,11 +157,24 @@ def plot(folder: str, name: str, picture: str) -> dict[str, Any]:
     return {"name": name, "rows": len(df)} | loaded | spent
 
 
+def report(folder: str, output: str) -> dict[str, Any]:
+    """What ``regionbench report`` writes."""
+    import bench
+    from bench.report import COLUMNS, Findings, write_report
+
+    began = time.monotonic()
+    df = bench.load(folder, COLUMNS)
+    files = write_report(Path(output), Findings(df))
+    html_kb = sum(file.stat().st_size for file in files.values() if file.suffix == ".html") / 1024
+    return {"rows": len(df), "took_s": time.monotonic() - began, "html_kb": html_kb}
+
+
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "bench": by_bench,
     "duckdb": by_duckdb,
     "polars": by_polars,
     "plot": plot,
+    "report": report,
 }
 
 

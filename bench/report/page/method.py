@@ -25,21 +25,30 @@ def method(doc: Document) -> Iterator[str]:
     """Method in words, what was spent, settings that are not the default in their own table."""
     yield from (f"<p>{escape(text)}</p>" for text in _METHOD)
     yield f"<p>{number(doc, 'rows')} rows; left out: {_left_out(doc)}; spent: {_spent(doc)}.</p>"
-    changed = [s for s in doc["settings"] if s["changed"]]
-    usual = [s for s in doc["settings"] if not s["changed"]]
+    changed, usual = (_alike(doc, changed=one) for one in (True, False))
     if changed:
-        rows = [[escape(_name(doc, s)), _said(s["value"]), _said(s["default"])] for s in changed]
+        rows = [[escape(name), _said(s["value"]), _said(s["default"])] for name, s in changed]
         head = ("setting", "value", "default")
         yield table("Settings that are not the default", head, rows, words_in=True)
     if usual:
-        rows = [[escape(_name(doc, s)), _said(s["value"])] for s in usual]
+        rows = [[escape(name), _said(s["value"])] for name, s in usual]
         inside = table("Settings at their default", ("setting", "value"), rows, words_in=True)
         yield details("All other settings", inside)
 
 
-def _name(doc: Document, setting: Document) -> str:
-    many = len(doc["runs"]) > 1
-    return f"{setting['name']} ({setting['run_id']})" if many else str(setting["name"])
+def _alike(doc: Document, *, changed: bool) -> list[tuple[str, Document]]:
+    """Settings by name, one for all runs that have the same; where some have another, whose."""
+    found: dict[str, list[Document]] = {}
+    for setting in doc["settings"]:
+        if setting["changed"] == changed:
+            found.setdefault(f"{setting['name']} {setting['value']!r}", []).append(setting)
+    return [(_name(doc, same), same[0]) for same in found.values()]
+
+
+def _name(doc: Document, same: list[Document]) -> str:
+    name = str(same[0]["name"])
+    everywhere = len(same) == len(doc["runs"])
+    return name if everywhere else f"{name} ({words.named([s['run_id'] for s in same])})"
 
 
 def _said(value: object) -> str:
@@ -71,7 +80,7 @@ def again(doc: Document) -> Iterator[str]:
         if run["again"]:
             plans.setdefault(run["again"]["plan_toml"], []).append(run)
     for toml, runs in plans.items():
-        names = ", ".join(str(run["run_id"]) for run in runs)
+        names = words.named([str(run["run_id"]) for run in runs])
         whose = f" of {escape(names)}" if len(plans) > 1 else ""
         yield f"<p>Save the plan{whose} as {FILE}, then:</p>"
         yield command(runs[-1]["again"]["command"])
