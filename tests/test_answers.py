@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.clients.answer import Facts, take_document, take_event, usage_fields
@@ -17,10 +18,11 @@ from bench.clients.outcome import (
     clean,
     describe_error,
     milliseconds,
+    parse_json,
     retry_after_s,
 )
 from bench.clients.responses import take_response_document, take_response_event
-from bench.clients.sse import Event, SseError, SseParser
+from bench.clients.sse import MAX_EVENT_BYTES, Event, SseError, SseParser
 from bench.model import OUTCOMES
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, 0, tzinfo=dt.UTC)
@@ -69,6 +71,55 @@ def test_no_bytes_crash_the_event_parser(chunks: list[bytes]) -> None:
             list(parser.feed(chunk))
     except SseError:
         pass
+
+
+_BITS = (
+    *(b"data: x\n\n", b"data: {}\n\n", b"data:y\n\n", b"data: a\ndata: b\n\n", b"data: \xff\n\n"),
+    *(b"data: a\r\n\r\n", b"data: b\r\r", b"event: error\n", b": ping\n\n", b"\xef\xbb\xbf"),
+    *(b"data: ", b"half", b"\n", b"\r", b"\n\n", b"data: \n\n", b"data: c\n"),
+)
+
+
+def _events(chunks: Iterable[bytes]) -> list[object]:
+    parser, seen = SseParser(), list[object]()
+    try:
+        for chunk in chunks:
+            seen.extend(parser.feed(chunk))
+    except SseError as error:
+        seen.append(str(error))
+    return seen
+
+
+@given(st.lists(st.lists(st.sampled_from(_BITS), max_size=3).map(b"".join), max_size=8))
+@example([b"half", b"data: x\n\n"])
+@example([b"data: b\r\r", b"data: x\n\n"])
+@example([b"data: c\n", b"data: x\n\n"])
+@example([b"event: error\n", b"data: x\n\n"])
+@example([b"data: a\rb\n\n"])
+def test_the_usual_chunk_is_read_as_any_other(chunks: list[bytes]) -> None:
+    """One event of one line has a shorter way: whatever waits before it, each byte by itself, which
+    never has it, gives the same events and the same fault."""
+    raw = b"".join(chunks)
+    assert _events(chunks) == _events(raw[at : at + 1] for at in range(len(raw)))
+
+
+def test_an_event_that_is_too_large_is_so_on_every_way() -> None:
+    """The bound holds for what waits and what comes together."""
+    size = MAX_EVENT_BYTES - len(b"data: ")
+    for more, words in ((0, 1), (1, 0)):
+        chunk = b"data: " + b"x" * (size + more) + b"\n\n"
+        assert len([e for e in _events([chunk]) if isinstance(e, Event)]) == words
+        assert len(_events([chunk[:9], chunk[9:]])) == 1
+
+
+@given(st.text(alphabet='{}[]":,aN1 \n\t', max_size=12))
+def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    """White space around a value, something after it, or nothing at all."""
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        expected = None
+    assert repr(parse_json(text)) == repr(expected)
 
 
 json_values = st.recursive(

@@ -103,8 +103,11 @@ def usage_fields(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 def take_identity(facts: Facts, fields: Mapping[str, Any]) -> None:
     """Which model says it answered."""
-    facts.model = _text(fields.get("model")) or facts.model
-    facts.fingerprint = _text(fields.get("system_fingerprint")) or facts.fingerprint
+    model, fingerprint = fields.get("model"), fields.get("system_fingerprint")
+    if model != facts.model:  # all events of an answer name the same
+        facts.model = _text(model) or facts.model
+    if fingerprint != facts.fingerprint:
+        facts.fingerprint = _text(fingerprint) or facts.fingerprint
 
 
 def _take_common(facts: Facts, fields: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 MAX_ERROR_CHARACTERS = 240
 MAX_RETRY_AFTER_S = 3600.0
 
-_decode = json.JSONDecoder().decode
+_DECODER = json.JSONDecoder()
 _LAST_STATUS = 599
 _EDGE_ANSWERS = (200, 400, 401, 403, 404)
 _CONTROL = re.compile(
@@ -75,6 +75,8 @@ def clean(text: str) -> str:
     """A server's text made fit to store: one line, bounded, nothing that looks like a key."""
     one_line = _CONTROL.sub(" ", text)
     short = _KEYLIKE.sub("[key]", one_line)[:MAX_ERROR_CHARACTERS]
+    if short.isprintable():
+        return short
     # Of what is left alone: no pattern names the characters that are not assigned, or only tag.
     return "".join(letter if letter.isprintable() else " " for letter in short)
 
@@ -85,6 +87,15 @@ def parse_json(body: bytes | str) -> Any:
         return _decode(body) if isinstance(body, str) else json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _decode(text: str) -> Any:
+    """As `json.loads`, which looks for white space on both sides of each value."""
+    if text[:1] == "{":
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return _DECODER.decode(text)
 
 
 def retry_after_s(value: str | None, now: dt.datetime) -> float | None:

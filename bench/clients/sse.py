@@ -14,6 +14,7 @@ MAX_EVENT_BYTES = 4_000_000
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _USUAL = b"data: "
+_END = b"\n\n"
 
 
 class SseError(ValueError):
@@ -41,6 +42,12 @@ class SseParser:
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Events completed by ``chunk``, those before a fault too: then it raises SseError, for bad
         UTF-8 or an endless event. Only what is new is looked at: lines may come in drips."""
+        if self._is_usual(chunk):
+            self._begun = True
+            self._data.append(chunk[len(_USUAL) : -len(_END)])
+            if (event := self._dispatch()) is not None:
+                yield event
+            return
         *ends, rest = self._split(chunk)
         for end in ends:
             self._count(end)
@@ -53,6 +60,17 @@ class SseParser:
         if rest:
             self._count(rest)
             self._pieces.append(rest)
+
+    def _is_usual(self, chunk: bytes) -> bool:
+        """Whether it is one line that ends an event, and no part of a line waits: as nearly all."""
+        return (
+            chunk.startswith(_USUAL)
+            and chunk.find(b"\n") == len(chunk) - len(_END)
+            and chunk.endswith(_END)
+            and self._size + len(chunk) <= MAX_EVENT_BYTES
+            and b"\r" not in chunk
+            and not (self._pieces or self._half)
+        )
 
     def _split(self, chunk: bytes) -> list[bytes]:
         """The lines that end in ``chunk``, as far as they are in it, and what is after them."""

@@ -72,7 +72,10 @@ class Numbers:
 
     def whole(self) -> Any:
         """See `Gathered.whole`."""
-        self._unknown.add(False, self._values.used - self._unknown.used)
+        n = self._values.used
+        if not self._unknown.used:  # zeros that nobody wrote are in no memory
+            return self._make(self._values.whole(), np.zeros(n, np.bool_))
+        self._unknown.add(False, n - self._unknown.used)
         return self._make(self._values.whole(), self._unknown.whole())
 
 

@@ -15,7 +15,7 @@ SO_TIMESTAMPING = 37
 _TX_SOFTWARE, _RX_SOFTWARE, _SOFTWARE = 1 << 1, 1 << 3, 1 << 4
 _OPT_ID, _OPT_TSONLY = 1 << 7, 1 << 11
 _FLAGS = _TX_SOFTWARE | _RX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY
-_STAMPS = struct.Struct("=qqqqqq")
+_STAMP = struct.Struct("=qq")
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 _ORIGIN_TIMESTAMPING = 4
 _MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0x2000)
@@ -51,7 +51,7 @@ def stamp_of(ancillary: Ancillary) -> int | None:
     """The receive (or transmit) stamp in a message's ancillary data, ns of CLOCK_REALTIME."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPING and len(data) >= 16:
-            seconds, nanoseconds = struct.unpack_from("=qq", data)
+            seconds, nanoseconds = _STAMP.unpack_from(data)
             if seconds:
                 return int(seconds) * 1_000_000_000 + int(nanoseconds)
     return None

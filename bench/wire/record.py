@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bench.wire.clock import now_ns
 
@@ -24,8 +24,7 @@ class WireFault(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """Bytes handed up by one read: when the call returned, when the kernel had them, and how long
     after that this process was awake to take them."""
 

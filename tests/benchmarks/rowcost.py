@@ -1,6 +1,6 @@
 """The cost of one row: CPU time beyond plain httpx, where it goes, and an open loop's lateness.
 
-    python -m tests.benchmarks.rowcost [--json] [--quick] [--part {row,open}]
+    python -m tests.benchmarks.rowcost [--json] [--quick] [--part {row,added,open}]
 
 Plain httpx and the product take turns in one run, each in a process of its own against one local
 fleet: the same bytes asked over a kept connection, and read to their end. CPU time is getrusage's,
@@ -8,8 +8,10 @@ user and system, of all threads; what is added is the median over the rounds of 
 within a round, with the order statistics' 95 % interval. The product is `regionbench run` itself,
 its rows written to a real folder and synced.
 
-The stages between are contestants too, each the one before and one thing more, so that nothing in
-the product has to be instrumented. The open loop is the command itself: see `rowcost_open`.
+``added`` asks only what the goals are about, for as many rounds as make the interval narrow: the
+goal is held surely when its upper end holds it. The stages between are contestants too, each the
+one before and one thing more, so that nothing in the product has to be instrumented. The open loop
+is the command itself: see `rowcost_open`.
 """
 
 from __future__ import annotations
@@ -205,9 +207,7 @@ def measure(options: argparse.Namespace) -> Result:
 def _row(folder: Path, quick: bool) -> Result:
     """The cases one after the other; quickly, the stages of the first alone."""
     cases = [CASES[0], *(replace(c, staged=c.staged and not quick) for c in CASES[1:])]
-    profile = folder / "profile.toml"
-    profile.write_text(PROFILE, encoding="utf-8")
-    with Fleet.start(profile=profile) as fleet:
+    with _fleet(folder) as fleet:
         rounds = 6 if quick else 40
         found = {case.name: play(case, fleet.catalogue, folder, rounds) for case in cases}
         single = [*pieces(fleet.catalogue, folder, FEW)]
@@ -218,11 +218,41 @@ def _row(folder: Path, quick: bool) -> Result:
     return Result([*_figures(found)], [*table, *single], _NOTES)
 
 
+def _added(folder: Path, quick: bool) -> Result:
+    """Plain httpx and the product alone, where there is a goal."""
+    cases = [replace(case, staged=False) for case in CASES if case.goal_ms is not None]
+    with _fleet(folder) as fleet:
+        rounds = 6 if quick else 400
+        found = {case.name: play(case, fleet.catalogue, folder, rounds) for case in cases}
+    figures = [
+        Figure(
+            f"CPU added, {case.name}, at most (95 %)",
+            added(found[case.name], RUN, PLAIN)[2] / 1e3,
+            "ms",
+            case.goal_ms,
+        )
+        for case in cases
+    ]
+    return Result(figures, [_line(case, found[case.name]) for case in cases])
+
+
+@contextmanager
+def _fleet(folder: Path) -> Iterator[Fleet]:
+    profile = folder / "profile.toml"
+    profile.write_text(PROFILE, encoding="utf-8")
+    with Fleet.start(profile=profile) as fleet:
+        yield fleet
+
+
 def _open(folder: Path, quick: bool) -> Result:
     return open_loop(folder, *((2.0, 1) if quick else (8.0, 8)))
 
 
-PARTS: Mapping[str, Callable[[Path, bool], Result]] = {"row": _row, "open": _open}
+PARTS: Mapping[str, Callable[[Path, bool], Result]] = {
+    "row": _row,
+    "added": _added,
+    "open": _open,
+}
 
 _NOTES: Sequence[str] = (
     "Stages by turns in one run; pieces in a loop of their own, warm, so they are lower bounds.",
