@@ -2,7 +2,7 @@
 
 Python runs one of them at a time, wherever they are. Each call of a socket or of TLS lets another
 in, and to wake that one on another core costs more than the call: 32 workers on two free cores were
-hundreds of milliseconds late where on one they were in time (`tests.benchmarks.rowcost`).
+twice as late as on one, and on some days 28 times (`tests.benchmarks.rowcost`).
 """
 
 from __future__ import annotations
