@@ -175,8 +175,9 @@ def _finding(seen: View) -> str:
     lost = sum(map(seen.failures, seen.series))
     total = sum(map(len, seen.series.values()))
     failed = f"{lost} of {total} requests failed" if lost else f"All {total} requests were answered"
-    ms = seen.paired().to_numpy(dtype=np.float64)
-    rounds = row_medians(np.where(np.isinf(ms), np.nan, ms))
+    ms = seen.grid()
+    ms[np.isinf(ms)] = np.nan
+    rounds = row_medians(ms)
     rounds = rounds[~np.isnan(rounds)]
     change = drift(rounds)
     if not len(rounds):

@@ -16,7 +16,7 @@ from bench.plots.theme import Look, Theme, ThemeName, themed
 from bench.stats import METRICS, Stratum, latency_ms
 from bench.stats.metrics import FATE, bare, coded
 from bench.stats.metrics import counts as counts_of
-from bench.stats.pairs import ROUND, tabled
+from bench.stats.pairs import ROUND, grid, tabled
 from bench.stats.quantiles import Values
 from bench.stats.strata import placed, runs_of, vantages_in
 
@@ -54,8 +54,16 @@ class View:
 
     def paired(self) -> pd.DataFrame:
         """Rounds × endpoints in ms, as `bench.stats.pairs.table`."""
+        return tabled(*self._rounds)
+
+    def grid(self) -> Values:
+        """As `bench.stats.pairs.grid`."""
+        return grid(*self._rounds)
+
+    @property
+    def _rounds(self) -> tuple[pd.DataFrame, Values]:
         places = np.concatenate([*self.own.values()])
-        return tabled(taken(self.df, places, ROUND), np.concatenate([*self.ms.values()]))
+        return taken(self.df, places, ROUND), np.concatenate([*self.ms.values()])
 
     @property
     def dated(self) -> pd.DataFrame:

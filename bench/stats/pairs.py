@@ -82,40 +82,59 @@ def table(df: pd.DataFrame, stratum: Stratum) -> pd.DataFrame:
 
 def tabled(df: pd.DataFrame, ms: Values) -> pd.DataFrame:
     """As `table`, of rows whose times in ms, shape (rows,), are known; they say their `ROUND`."""
-    runs, run_ids = coded(df["run_id"])
-    endpoints, columns = coded(df["endpoint"])
-    has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
-    some = slice(None) if has.all() else has
-    rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[some]
-    ids = ["", *sorted(run_ids)]  # rows of no run come first
-    index, cells = _rounds(np.array([*map(ids.index, run_ids), 0]), runs[some], rounds, ids)
-    cells *= len(columns)
-    cells += endpoints[some]
-    values = np.full((len(index), len(columns)), np.nan)
-    # Backwards, so that of a round that was asked twice the first stands
-    values.ravel()[cells[::-1]] = ms[some][::-1]
-    names = pd.Index(columns, name="endpoint", dtype=object)
-    asked = sorted(columns[at] for at in np.flatnonzero(np.bincount(endpoints[some])))
-    return pd.DataFrame(values, index, names, copy=False)[asked]
+    filled = _Filled.of(df, ms)
+    names = pd.Index(filled.columns, name="endpoint", dtype=object)
+    return pd.DataFrame(filled.ms, filled.index(), names, copy=False)[sorted(filled.asked)]
 
 
-def _rounds(
-    places: npt.NDArray[np.int64],
-    runs: npt.NDArray[np.signedinteger[Any]],
-    rounds: npt.NDArray[np.int64],
-    ids: list[str],
-) -> tuple[pd.MultiIndex, npt.NDArray[np.int64]]:
-    """Every round that there is, by run and number, and where each row's stands in it; ``places``
-    say where in ``ids`` a run is."""
-    first = rounds.min() if len(rounds) else 0
-    width = int(rounds.max() - first) + 1 if len(rounds) else 1
-    keys = (places * width - first)[runs]
-    keys += rounds
-    there, rows = _distinct(keys, width * len(ids))
-    levels: Any = [pd.Index(ids, dtype=object), pd.RangeIndex(first, first + width)]
-    codes: Any = [there // width, there % width]
-    index = pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)
-    return index, rows
+def grid(df: pd.DataFrame, ms: Values) -> Values:
+    """The numbers of `tabled` alone, shape (rounds, names), the rounds in its order: half of its
+    work is to say whose they are."""
+    return _Filled.of(df, ms).ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """Rounds × endpoints in ms. ``there`` are the rounds by run and number: the place of the run in
+    ``ids`` times ``width``, and the number less ``first``; ``asked`` have a time in any of them."""
+
+    ms: Values
+    columns: list[str]
+    asked: list[str]
+    there: npt.NDArray[np.int64]
+    ids: list[str]
+    first: int
+    width: int
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, ms: Values) -> Self:
+        runs, run_ids = coded(df["run_id"])
+        endpoints, columns = coded(df["endpoint"])
+        has = ~np.isnan(ms) & (endpoints >= 0) & df["round"].notna().to_numpy()
+        some = slice(None) if has.all() else has
+        rounds = df["round"].to_numpy(dtype=np.int64, na_value=0)[some]
+        first, width = (int(rounds.min()), int(np.ptp(rounds)) + 1) if len(rounds) else (0, 1)
+        ids = ["", *sorted(run_ids)]  # rows of no run come first
+        places = np.array([*map(ids.index, run_ids), 0])
+        keys = (places * width - first)[runs[some]]
+        keys += rounds
+        there, cells = _distinct(keys, width * len(ids))
+        cells *= len(columns)
+        cells += endpoints[some]
+        values = np.full((len(there), len(columns)), np.nan)
+        # Backwards, so that of a round that was asked twice the first stands
+        values.ravel()[cells[::-1]] = ms[some][::-1]
+        asked = [columns[at] for at in np.flatnonzero(np.bincount(endpoints[some]))]
+        return cls(values, columns, asked, there, ids, first, width)
+
+    def index(self) -> pd.MultiIndex:
+        """The rounds, as run and number."""
+        levels: Any = [
+            pd.Index(self.ids, dtype=object),
+            pd.RangeIndex(self.first, self.first + self.width),
+        ]
+        codes: Any = [self.there // self.width, self.there % self.width]
+        return pd.MultiIndex(levels, codes, names=["run_id", "round"], verify_integrity=False)
 
 
 def _distinct(
