@@ -11,7 +11,7 @@ from bench.cli.shell import print_json, say, tell
 from bench.cli.stored import stored
 
 MANY = 1_000_000
-"""Rows of which a report takes a gigabyte of memory and a minute, or more: as many times each."""
+"""Rows, of which a report takes half a gigabyte of memory and half a minute (`scale --report`)."""
 
 
 @click.command()
@@ -44,7 +44,8 @@ def report(run: str, output: Path | None, as_json: bool, results: Path) -> None:
 def _tell_long(rows: int) -> None:
     """Before the silence: who waits wants to know for how long, and what would be quicker."""
     if rows >= MANY:
+        amount = f"{1 + rows / MANY / 2:.0f}"
         tell(
-            f"A report of {rows:,} rows takes at least {rows // MANY} GB of memory and as many"
-            " minutes; of one batch or run it takes less: `regionbench history` names them."
+            f"A report of {rows:,} rows takes about {amount} GB of memory and as many minutes; of"
+            " one batch or run it takes less: `regionbench history` names them."
         )
