@@ -17,6 +17,7 @@ from bench.clients import Settings
 from bench.key import Key
 from bench.simulator import Fleet
 from bench.wire.trust import trust
+from tests.profiles import TWO_REGIONS
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("here", deadline=None)
@@ -83,3 +84,12 @@ def fleet() -> Iterator[Fleet]:
     """One typical fleet for all tests that only ask it."""
     with Fleet.start(profile="typical", seed=1) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two quick regions."""
+    profile = tmp_path_factory.mktemp("profile") / "two.toml"
+    profile.write_text(TWO_REGIONS)
+    with Fleet.start(profile) as fleet:
+        yield fleet

@@ -19,19 +19,9 @@ from bench.simulator import Fleet
 from bench.vantage import Tour
 from tests.benchmarks.killing import descendants
 from tests.lab.cluster import DaskCluster, dask_cluster
-from tests.profiles import TWO_REGIONS
 from tests.test_vantages import asked, settled
 
 ROUNDS = 40
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Two quick regions."""
-    profile = tmp_path_factory.mktemp("profile") / "two.toml"
-    profile.write_text(TWO_REGIONS)
-    with Fleet.start(profile) as fleet:
-        yield fleet
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from bench.simulator import Fleet
 from bench.vantage import Tour, kept_waiting, muster, post, session, tour, travel
 from bench.vantage.cluster import Cluster, Unheard, Worker
 from bench.vantage.speech import ORDER, SAID, WORD, Order, Said, Word, hear, speak
-from tests.profiles import TWO_REGIONS
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -47,15 +46,6 @@ class Near(Cluster):
             self.spoken.append(hear(WORD, words[0]))
             answer = json.dumps(self.change(json.loads(answer)))
         return answer
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Two quick regions."""
-    profile = tmp_path_factory.mktemp("profile") / "two.toml"
-    profile.write_text(TWO_REGIONS)
-    with Fleet.start(profile) as fleet:
-        yield fleet
 
 
 def asked(fleet: Fleet) -> int:

@@ -25,19 +25,9 @@ from bench.vantage import Tour, connected, muster, tour, travel
 from bench.vantage.post import greet
 from bench.vantage.session import LEASE_S
 from tests.lab.cluster import DaskCluster, dask_cluster, with_real_key
-from tests.profiles import TWO_REGIONS
 
 CANARY = "canary-5f0c1a77e2b94d0dk3y"
 _PATIENCE_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Two quick regions."""
-    profile = tmp_path_factory.mktemp("profile") / "two.toml"
-    profile.write_text(TWO_REGIONS)
-    with Fleet.start(profile) as fleet:
-        yield fleet
 
 
 @pytest.fixture(scope="module")
